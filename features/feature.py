@@ -1,0 +1,134 @@
+"""What a feature is: a value, and everything a seller or a reviewer needs to know about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import ibis.expr.types as ir
+
+__all__ = [
+    "FAMILIES",
+    "AgainstNorm",
+    "Expected",
+    "Family",
+    "Feature",
+    "Formula",
+    "Kind",
+    "Measure",
+    "Where",
+]
+
+Kind = Literal["count", "number", "flag", "category"]
+Expected = Literal["higher is better", "lower is better", "depends"]
+Where = tuple[tuple[str, str | bool | int | tuple[str, ...]], ...]
+"""Equality tests on a stream's columns, all of which must hold; a tuple means any of its values."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A group of features that test one belief; `title` is its name in sellers' words."""
+
+    name: str
+    title: str
+    belief: str
+
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Family("stakeholders", "Who is in the room", "The whole buying group decides, and one can veto."),
+        Family("touchpoints", "Contact with each role", "Roles nobody speaks to stall a deal."),
+        Family("momentum", "Momentum", "A purchase is a series of moments; silence precedes a loss."),
+        Family("promises", "Promised features", "Selling what is not shipped starts a spiral."),
+        Family("commercial", "Deal, customer and seller", "What is bought, by whom, sold by whom."),
+        Family("custom", "Your own fields", "The organisation's own knowledge, audited for leakage."),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One aggregate over the rows of a stream that are known at a snapshot.
+
+    how: "sum" and "max" run over all rows seen so far; "current" takes `column` from the row
+    that comes last in the stream's own order. column: an integer column for "sum", an integer or
+    time (epoch seconds) for "max", anything for "current". days: only rows that happened within so
+    many days before as_of ("sum" only).
+    """
+
+    stream: str
+    how: Literal["sum", "max", "current"]
+    column: str
+    where: Where = ()
+    days: int | None = None
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A function of measures (and of `as_of_s`, the snapshot's epoch second, passed first)."""
+
+    compute: Callable[..., ir.Value] = field(hash=False, compare=False)
+    parts: tuple[Measure, ...]
+
+
+@dataclass(frozen=True)
+class AgainstNorm:
+    """The ratio of a number to its median among won training deals of the same category.
+
+    Learnt: fitted on training rows, it travels with the model.
+    """
+
+    number: str
+    category: str
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A column of the feature table and its catalogue entry.
+
+    kind: count (integer, zero without evidence), number (null without evidence), flag (true/false),
+    category (text). sentence: what a rep reads, with `{value}` in it; absent: what a rep reads when
+    the value is null, or false for a flag. Missing is null, never a magic number.
+    """
+
+    name: str
+    family: str
+    kind: Kind
+    unit: str
+    description: str
+    rationale: str
+    expected: Expected
+    sentence: str
+    absent: str
+    value: Measure | Formula | AgainstNorm
+
+    def evidence_parts(self) -> tuple[Measure, ...]:
+        """The measures whose rows stand behind the value."""
+        if isinstance(self.value, Measure):
+            return (self.value,)
+        if isinstance(self.value, Formula):
+            return self.value.parts
+        return ()
+
+    def tell(self, value: Any, typical: Any = None) -> str:
+        """The sentence for a deal's value, with what won deals at the same stage look like.
+
+        value, typical: numbers, booleans or text; None where missing.
+        """
+        if value is None or (self.kind == "flag" and not value):
+            said = self.absent
+        else:
+            said = self.sentence.format(value=_shown(value))
+        if typical is None or self.kind == "flag":
+            return f"{said}."
+        unit = f" {self.unit}" if self.unit not in ("", "count", "category") else ""
+        return f"{said} (won deals at this stage: {_shown(typical)}{unit})."
+
+
+def _shown(value: Any) -> str:
+    """A value as people write it: thousands separated, no needless decimals."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,.0f}" if abs(value) >= 10 or float(value).is_integer() else f"{value:,.2g}"
+    return str(value)
