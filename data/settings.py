@@ -1,0 +1,183 @@
+"""The one settings object: argument over environment over `dealcast.toml` over default."""
+
+import difflib
+import os
+import tomllib
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from data.errors import UsageError
+
+__all__ = ["SETTINGS_FILE", "Settings", "load_settings", "parse_as_of", "starter_toml"]
+
+SETTINGS_FILE = "dealcast.toml"
+_PREFIX = "DEALCAST_"
+
+
+def parse_as_of(text: str) -> datetime:
+    """The instant, in UTC, that a date (its midnight UTC) or an ISO time with zone stands for.
+
+    Raises UsageError for anything else, a time without a zone included.
+
+    >>> parse_as_of("2025-06-30").isoformat()
+    '2025-06-30T00:00:00+00:00'
+    >>> parse_as_of("2025-06-30T09:30:00+02:00").isoformat()
+    '2025-06-30T07:30:00+00:00'
+    """
+    expected = "expected a date like 2025-06-30 or a time with zone like 2025-06-30T09:30:00Z"
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        pass
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"as_of: {expected}, found {text!r}.") from error
+    if instant.tzinfo is None:
+        raise UsageError(f"as_of: {expected}, found {text!r}. Add the zone, for example {text}Z.")
+    return instant.astimezone(UTC)
+
+
+def _instant(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return parse_as_of(value.isoformat())
+    return parse_as_of(value.isoformat() if isinstance(value, date) else value) if value else None
+
+
+def _texts(value: Any) -> Any:
+    """A comma-separated text (the environment's form) as a tuple."""
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
+class Settings(BaseSettings):
+    """Every setting of a run, with its unit and default. Built once, at the edge, by `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_prefix=_PREFIX, env_ignore_empty=True, extra="forbid", enable_decoding=False
+    )
+
+    workspace: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+        Path("workspace"), description="folder for the warehouse, models, runs and published scores"
+    )
+    source: Path | None = Field(None, description="folder of CSV, CSV.gz or Parquet files to load")
+    mapping: str = Field("canonical", description="mapping by name, or a folder of SELECTs, one per table")
+    as_of: Annotated[datetime | None, BeforeValidator(_instant)] = Field(
+        None,
+        description="UTC instant to stand at; a date or a time with zone; unset: newest time in the data",
+    )
+    snapshots: Literal["auto", "daily", "weekly"] = Field(
+        "auto", description="training calendar; auto: weekly, daily where the median deal lives under 4 weeks"
+    )
+    max_reject_share: float = Field(
+        0.01, ge=0, le=1, description="share of a table's rows that may be rejected, 0 to 1"
+    )
+    lock_wait_seconds: float = Field(
+        10, ge=0, description="how long to wait for a busy workspace, in seconds"
+    )
+    max_snapshots: int = Field(
+        300_000, ge=1, description="training snapshots, a seeded sample above it; rows"
+    )
+    seed: int = Field(7, ge=0, description="seed of every random choice")
+    n_trials: int = Field(12, ge=0, description="trials of the parameter search; 0: none")
+    min_closed_per_outcome: int = Field(
+        40, ge=1, description="won deals, and lost deals, needed before a model replaces the baseline"
+    )
+    audit_allow: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
+        (), description="features that the leakage audit may not drop, by name"
+    )
+    audit_max_auc: float = Field(
+        0.90, ge=0.5, le=1, description="a single feature's AUC above which it counts as leaking, 0.5 to 1"
+    )
+    audit_max_fill_jump: float = Field(
+        0.3, ge=0, le=1, description="rise in filled share at close that counts as leaking, 0 to 1"
+    )
+    embargo_days: int = Field(
+        0, ge=0, description="days between the last known training label and the first test snapshot; "
+        "0: one calendar step"
+    )  # fmt: skip
+    mlflow_tracking_uri: str | None = Field(
+        None, description="address of the MLflow store; unset: SQLite in the workspace"
+    )
+    explain_top: int = Field(5, ge=1, description="drivers shown for a deal; count")
+
+
+def load_settings(path: Path | None = None, **arguments: Any) -> Settings:
+    """The settings from arguments, environment, file and defaults, in that order of precedence.
+
+    path: the settings file; without it, `dealcast.toml` in the current folder where there is one.
+    arguments: an argument that is None counts as not given. Raises UsageError that names the
+    setting, what was found and what is expected.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    from_file = {
+        name: value for name, value in _read_file(path).items() if not os.environ.get(_PREFIX + name.upper())
+    }
+    _check_names(given, "an argument")
+    try:
+        return Settings(**{**from_file, **given})
+    except ValidationError as error:
+        raise UsageError(_explained(error)) from error
+
+
+def starter_toml() -> str:
+    """A settings file in which each setting is described, shown with its default and commented out."""
+    parts = ["# Settings of dealcast. Arguments and DEALCAST_* environment variables go before this file.\n"]
+    for name, field in Settings.model_fields.items():
+        parts.append(f"# {field.description}\n# {name} = {_toml_value(name, field.default)}\n")
+    return "\n".join(parts)
+
+
+def _toml_value(name: str, default: Any) -> str:
+    if default is None:
+        examples = {
+            "source": '"export"',
+            "as_of": "2025-06-30",
+            "mlflow_tracking_uri": '"http://127.0.0.1:5000"',
+        }
+        return examples[name]
+    if isinstance(default, tuple):
+        return "[]"
+    return str(default) if isinstance(default, int | float) else f'"{default}"'
+
+
+def _read_file(path: Path | None) -> dict[str, Any]:
+    """The settings file's values; none where no file was named and none lies in the current folder."""
+    file = path or Path(SETTINGS_FILE)
+    if path is None and not file.is_file():
+        return {}
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{file}: no such settings file. `dealcast init` writes one to start from."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: expected TOML, found {error}. Correct that line.") from error
+    _check_names(values, str(file))
+    return values
+
+
+def _check_names(values: dict[str, Any], place: str) -> None:
+    known = list(Settings.model_fields)
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            remedy = f"Did you mean {near[0]!r}?" if near else f"Known settings: {', '.join(known)}."
+            raise UsageError(f"{place}: no setting is called {name!r}. {remedy}")
+
+
+def _explained(error: ValidationError) -> str:
+    """All wrong settings in one message: name, what is expected, what was found, what it means."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        name = str(problem["loc"][0])
+        field = Settings.model_fields.get(name)
+        about = f" ({field.description})" if field else ""
+        lines.append(f"setting {name!r}{about}: {problem['msg'].lower()}, found {problem['input']!r}.")
+    return "\n".join([*lines, "Correct it in the argument, the environment or the settings file."])
