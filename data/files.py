@@ -1,0 +1,137 @@
+"""Raw tables from a folder of CSV, CSV.gz and Parquet files: one table per file, named after its stem."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from data.errors import SourceError
+
+__all__ = ["RAW_SCHEMA", "RawFile", "content_digest", "find_files", "load_raw", "raw_columns"]
+
+RAW_SCHEMA = "raw"
+_SUFFIXES: tuple[tuple[str, Literal["csv", "parquet"]], ...] = (
+    (".csv.gz", "csv"),
+    (".csv", "csv"),
+    (".parquet", "parquet"),
+)
+_DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file of the source folder and the raw table it becomes."""
+
+    table: str
+    path: Path
+    kind: Literal["csv", "parquet"]
+
+
+def find_files(source: Path) -> tuple[RawFile, ...]:
+    """The folder's readable files, by table name; folders below it and other files are passed over.
+
+    Raises SourceError if the folder is missing or holds no such file, or if two files would become
+    one table (names are compared without regard to case).
+    """
+    if not source.is_dir():
+        raise SourceError(f"{source}: no such folder. Expected a folder of .csv, .csv.gz or .parquet files.")
+    found: dict[str, RawFile] = {}
+    for path in sorted(source.iterdir()):
+        file = _raw_file(path)
+        if file is None:
+            continue
+        twin = found.setdefault(file.table.lower(), file)
+        if twin is not file:
+            raise SourceError(
+                f"{source}: {twin.path.name} and {path.name} would both become the raw table {file.table!r}. "
+                "Keep one of them, or rename one."
+            )
+    if not found:
+        raise SourceError(
+            f"{source}: no .csv, .csv.gz or .parquet file at its top (folders below it are not searched). "
+            "Put the exported files there, one per table."
+        )
+    return tuple(found[name] for name in sorted(found))
+
+
+def content_digest(files: tuple[RawFile, ...]) -> str:
+    """SHA-256 over the names and bytes of the files, in hex."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.path.open("rb") as stream:
+            digest.update(f"{file.path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def load_raw(con: duckdb.DuckDBPyConnection, files: tuple[RawFile, ...]) -> None:
+    """Create one table per file in the schema `raw`; the connection's time zone must be UTC.
+
+    Raises SourceError that names the file, and the line where the reader gave one.
+    """
+    con.execute(f"CREATE SCHEMA {RAW_SCHEMA}")
+    for file in files:
+        reader = f"read_parquet({_literal(file.path)})" if file.kind == "parquet" else _csv_reader(file.path)
+        try:
+            con.execute(f"CREATE TABLE {RAW_SCHEMA}.{_name(file.table)} AS FROM {reader}")
+        except duckdb.Error as error:
+            raise SourceError(
+                f"{file.path}: cannot be read. {_essence(error)} Export the file again."
+            ) from error
+
+
+def raw_columns(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:
+    """The raw tables' names, each with its column names in order."""
+    rows = con.execute(
+        "SELECT table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = ? GROUP BY 1 ORDER BY 1",
+        [RAW_SCHEMA],
+    ).fetchall()
+    return {table: tuple(columns) for table, columns in rows}
+
+
+def _raw_file(path: Path) -> RawFile | None:
+    for suffix, kind in _SUFFIXES:
+        if path.name.lower().endswith(suffix) and len(path.name) > len(suffix) and path.is_file():
+            return RawFile(path.name[: -len(suffix)], path, kind)
+    return None
+
+
+def _csv_reader(path: Path) -> str:
+    """The reading expression: only the types are sniffed, over the whole file.
+
+    The dialect is fixed from the header line, because a sniffed one may skip lines it cannot place
+    (a ragged file came back empty, without an error).
+    """
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", errors="replace") as stream:
+            header = stream.readline()
+    except (OSError, EOFError) as error:
+        raise SourceError(f"{path}: cannot be read ({error}). Export the file again.") from error
+    if not header.strip():
+        raise SourceError(
+            f"{path}: expected a header line with column names, found none. Export the file again."
+        )
+    delimiter = max(_DELIMITERS, key=header.count)
+    return (
+        f"read_csv({_literal(path)}, delim={_literal(delimiter)}, quote='\"', escape='\"', header=true, "
+        "skip=0, comment='', strict_mode=true, null_padding=false, sample_size=-1)"
+    )
+
+
+def _essence(error: duckdb.Error) -> str:
+    """The reader's message up to its list of settings."""
+    lines = [line.strip() for line in str(error).split("Possible")[0].splitlines() if line.strip()]
+    said = " ".join(lines)[:400]
+    return said if said.endswith(".") else f"{said}."
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _literal(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
