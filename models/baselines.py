@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 from data.errors import ModelContractError
 from features.feature import Feature
-from models.metrics import FloatArray
+from models.arrays import FloatArray
 
 __all__ = ["BASELINES", "Baselines", "Predictor", "column_numbers", "column_texts", "fit_baselines"]
 

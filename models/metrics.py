@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import ModelContractError
+from models.arrays import FloatArray, IntArray
 
 __all__ = [
     "LOG_LOSS_FLOOR",
-    "FloatArray",
     "Interval",
     "Resampling",
     "auc",
@@ -31,8 +31,6 @@ __all__ = [
     "score",
 ]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Interval = tuple[float, float]
 
 LOG_LOSS_FLOOR = 1e-15
