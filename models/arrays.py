@@ -57,8 +57,9 @@ def deal_codes(labels: pa.Table) -> IntArray:
 
 def known_outcomes(labels: pa.Table) -> FloatArray:
     """`y` as 1.0 (won), 0.0 (lost) or NaN (not known)."""
-    y: Any = pc.fill_null(pc.cast(labels["y"], pa.float64()), float("nan"))
-    return np.asarray(y, dtype=np.float64)
+    y: Any = pc.cast(labels["y"], pa.float64())
+    filled: Any = pc.fill_null(y, float("nan"))
+    return np.asarray(filled, dtype=np.float64)
 
 
 def _one_chunk(column: Any) -> Any:

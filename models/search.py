@@ -1,0 +1,138 @@
+"""The search for a shape of trees: few, seeded trials, judged on later deals within the train window.
+
+Neither the calibration nor the test window is ever read here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from features.feature import Feature
+from models.arrays import BoolArray, FloatArray, deal_codes, known_outcomes
+from models.boosting import Shape, dataset, fit_with_early_stopping
+from models.censoring import window_weights
+from models.encoding import Encoder
+from models.split import Split, Window, inner_split
+
+__all__ = ["Found", "search"]
+
+MAX_SEARCH_ROWS = 40_000
+_ROUNDS_WITHOUT_VALIDATION = 60
+_GROWTH_AT_MOST = 1.25
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search chose: shape, rounds for a fit on all training rows, and how each trial did."""
+
+    shape: Shape
+    rounds: int
+    trials: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The inner rows and validation rows, binned."""
+
+    rows: Any
+    validation: Any
+    growth: float
+
+
+def search(
+    frame: pa.Table,
+    labels: pa.Table,
+    split: Split,
+    features: tuple[Feature, ...],
+    *,
+    start: Shape,
+    deal_power: float,
+    seed: int,
+    n_trials: int,
+    on_step: Callable[[str], None] | None = None,
+) -> Found:
+    """The best of `start` and n_trials further shapes, with its number of rounds from early stopping.
+
+    With n_trials 0 only the rounds are searched. Above MAX_SEARCH_ROWS rows a seeded sample of deals
+    stands for all. Where the train window is too thin to validate within, `start` is kept as it is.
+    """
+    inner = inner_split(labels, split)
+    if inner is None:
+        return Found(start, _ROUNDS_WITHOUT_VALIDATION, ())
+    parts = _parts(frame, labels, split, inner, features, deal_power, seed)
+    trials: list[dict[str, Any]] = []
+    best = (np.inf, start, 1)
+
+    def judge(shape: Shape) -> float:
+        nonlocal best
+        rounds, loss = fit_with_early_stopping(parts.rows, parts.validation, shape, seed=seed)
+        trials.append({**shape.as_dict(), "rounds": rounds, "validation_log_loss": loss})
+        best = min(best, (loss, shape, rounds), key=lambda judged: judged[0])
+        if on_step is not None:
+            on_step(f"trial {len(trials)} of {n_trials + 1}: log-loss {loss:.4f}, best {best[0]:.4f}")
+        return loss
+
+    judge(start)
+    if n_trials:
+        _explore(judge, seed=seed, n_trials=n_trials)
+    return Found(best[1], max(round(best[2] * parts.growth), 1), tuple(trials))
+
+
+def _explore(judge: Callable[[Shape], float], *, seed: int, n_trials: int) -> None:
+    import optuna  # a second to import, and needed only here
+
+    optuna.logging.disable_default_handler()
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=5))
+    study.optimize(lambda trial: judge(_suggest(trial)), n_trials=n_trials, n_jobs=1)
+
+
+def _suggest(trial: Any) -> Shape:
+    return Shape(
+        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.12, log=True),
+        num_leaves=trial.suggest_int("num_leaves", 7, 24),
+        max_depth=trial.suggest_int("max_depth", 3, 5),
+        min_data_in_leaf=trial.suggest_int("min_data_in_leaf", 20, 400, log=True),
+        lambda_l2=trial.suggest_float("lambda_l2", 0.1, 50.0, log=True),
+        feature_fraction=trial.suggest_float("feature_fraction", 0.3, 1.0),
+    )
+
+
+def _parts(
+    frame: pa.Table,
+    labels: pa.Table,
+    split: Split,
+    inner: tuple[Window, Window],
+    features: tuple[Feature, ...],
+    deal_power: float,
+    seed: int,
+) -> _Parts:
+    y = known_outcomes(labels)
+    fit, validation = inner
+    fit_weight = window_weights(labels, fit, deal_power=deal_power)
+    validation_weight = window_weights(labels, validation)
+    sampled = _sample_of_deals(deal_codes(labels), fit.known | validation.known, seed)
+    fit_rows, validation_rows = fit.known & sampled, validation.known & sampled
+    encoder = Encoder.fit(frame, y, rows=fit_rows, weight=fit_weight, features=features)
+
+    def binned(rows: BoolArray, weight: FloatArray, like: Any = None) -> Any:
+        X = encoder.transform(frame.filter(pa.array(rows)))
+        return dataset(X, y[rows], weight[rows], seed=seed, like=like)
+
+    rows = binned(fit_rows, fit_weight)
+    growth = min(split.train.known.sum() / max(fit.known.sum(), 1), _GROWTH_AT_MOST)
+    return _Parts(rows, binned(validation_rows, validation_weight, rows), float(growth))
+
+
+def _sample_of_deals(deals: Any, known: BoolArray, seed: int) -> BoolArray:
+    """Rows of a seeded sample of the known rows' deals, at most about MAX_SEARCH_ROWS of them."""
+    share = MAX_SEARCH_ROWS / max(int(known.sum()), 1)
+    if share >= 1:
+        return np.ones(known.size, dtype=bool)
+    # deals are drawn in order of their known rows only, so that rows not known cannot move the draw
+    drawn = np.zeros(int(deals.max()) + 1, dtype=bool)
+    names = np.unique(deals[known])
+    drawn[names] = np.random.default_rng(seed).random(names.size) < share
+    return np.asarray(drawn[deals], dtype=bool)
