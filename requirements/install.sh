@@ -39,7 +39,8 @@ mkdir -p "$state"
 rm -f "$state/run" "$state/dev"
 pwd >"$state/location"
 
-pip_install() { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
+# Twice quiet: errors only, since a machine's own pip settings may warn about every package.
+pip_install() { .venv/bin/python -m pip install -qq --disable-pip-version-check "$@"; }
 
 # uv does not read pip's configuration: hand it the index and the certificates that pip would use.
 setting() { .venv/bin/python -m pip config get "global.$1" 2>/dev/null || true; }
