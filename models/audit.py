@@ -121,7 +121,7 @@ def audit(
     notes: list[str] = []
     if _too_few(rows):
         notes.append(
-            f"Values were not audited: fewer than {_DEALS_AT_LEAST} won or {_DEALS_AT_LEAST} lost training deals."
+            f"Values were not audited: fewer than {_DEALS_AT_LEAST} won or {_DEALS_AT_LEAST} lost deals."
         )
     else:
         for feature in used:
