@@ -99,11 +99,11 @@ def explain_deal(published: Published, opportunity_id: str) -> Explanation:
     place = ids.index(opportunity_id)
     row = deals.slice(place, 1).to_pylist()[0]
     reasons = [
-        Reason(reason["feature"], reason["contribution"], reason["sentence"])
+        Reason(reason["feature"], reason["log_odds"], reason["sentence"])
         for reason in _rows_of(published.table("win_reasons.parquet"), opportunity_id)
     ]
     drivers = [
-        Driver(driver["family"], driver["title"], driver["contribution"])
+        Driver(driver["family"], driver["title"], driver["log_odds"])
         for driver in _rows_of(published.table("win_drivers.parquet"), opportunity_id)
     ]
     return Explanation(

@@ -128,7 +128,8 @@ def _check_additivity(scores: pa.Table, contributions: pa.Table) -> None:
         deal = scores.column("opportunity_id")[int(bad[0])].as_py()
         raise PublishError(
             f"win_contributions: base plus contributions should equal the log-odds of p_win to "
-            f"{_TOLERANCE:g}; {bad.size} deals differ, first {deal!r} by {off[bad[0]]:.3g}. Nothing was published."
+            f"{_TOLERANCE:g}; {bad.size} deals differ, first {deal!r} by {off[bad[0]]:.3g}. "
+            "Nothing was published."
         )
 
 
