@@ -50,22 +50,23 @@ FAMILIES: dict[str, Family] = {
 class Measure:
     """One aggregate over the rows of a stream that are known at a snapshot.
 
-    how: "sum" and "max" run over all rows seen so far; "current" takes `column` from the row
-    that comes last in the stream's own order. column: an integer column for "sum", an integer or
-    time (epoch seconds) for "max", anything for "current". days: only rows that happened within so
-    many days before as_of ("sum" only).
+    how: "count" and "sum" run over all rows seen so far (less those whose `until_s` has passed, where
+    the stream has one); "distinct" counts the stream's members; "max" takes the largest value so far;
+    "current" takes `column` from the row that comes last in the stream's own order. column: an integer
+    for "sum", an integer or a time (epoch seconds) for "max", anything for "current". days: only rows
+    that happened within so many days before as_of ("count", "sum" and "distinct").
     """
 
     stream: str
-    how: Literal["sum", "max", "current"]
-    column: str
+    how: Literal["count", "sum", "distinct", "max", "current"]
+    column: str = ""
     where: Where = ()
     days: int | None = None
 
 
 @dataclass(frozen=True)
 class Formula:
-    """A function of measures (and of `as_of_s`, the snapshot's epoch second, passed first)."""
+    """A function of measures; `compute` gets `as_of_s` (the snapshot's epoch second), then each part."""
 
     compute: Callable[..., ir.Value] = field(hash=False, compare=False)
     parts: tuple[Measure, ...]

@@ -1,0 +1,158 @@
+"""From streams to one row per snapshot."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from features.catalogue import STREAMS
+from features.feature import AgainstNorm, Feature, Formula, Measure
+from features.gate import gate
+from features.running import Grid, run_measures
+from features.snapshots import Snapshots
+from features.streams.stream import Stream
+
+__all__ = ["Keep", "feature_frame", "feature_table"]
+
+Keep = Callable[[str, ir.Table], ir.Table]
+"""Stores an intermediate table under a name and returns it; by default tables stay expressions."""
+
+_ARROW = {"count": pa.int64(), "number": pa.float64(), "flag": pa.bool_(), "category": pa.string()}
+_IBIS = {"count": "int64", "number": "float64", "category": "string"}
+_KEYS = {
+    "deal": "deal", "opportunity": "opportunity_id", "account": "account_id", "owner": "owner_id",
+    "all": "everyone",
+}  # fmt: skip
+_OWNER = Measure("owners", "current", "new_value")
+
+
+def feature_frame(
+    con: ibis.BaseBackend, tables: Mapping[str, ir.Table], snapshots: Snapshots, features: Sequence[Feature],
+    on_step: Callable[[str], None] | None = None,
+) -> pa.Table:  # fmt: skip
+    """The features of each snapshot as Arrow, sorted by opportunity_id and as_of.
+
+    Columns: opportunity_id, as_of (timestamp, UTC), then the features in order: count int64, number
+    float64, flag bool, category string; missing is null. `AgainstNorm` features are learnt and left out.
+    Intermediate tables are temporary, one per stream, so that memory stays bounded.
+    """
+    kept: list[str] = []
+
+    def keep(name: str, table: ir.Table) -> ir.Table:
+        if on_step is not None:
+            on_step(name)
+        kept.append(f"dealcast_{name}")
+        return con.create_table(kept[-1], table, temp=True, overwrite=True)
+
+    try:
+        table = feature_table(tables, snapshots, features, keep)
+        frame = table.order_by("opportunity_id", "slot").to_pyarrow()
+    finally:
+        for name in kept:
+            con.drop_table(name, force=True)
+    calendar = snapshots.calendar
+    first_us = int(calendar.instant(0).timestamp()) * 1_000_000 + calendar.shift_us
+    slots = frame.column("slot").to_numpy()
+    as_of = pa.array(slots * (calendar.step_s * 1_000_000) + first_us, pa.timestamp("us", "UTC"))
+    names = [feature.name for feature in features if not isinstance(feature.value, AgainstNorm)]
+    types = {feature.name: _ARROW[feature.kind] for feature in features}
+    columns = [frame.column(name).cast(types[name]) for name in names]
+    return pa.table(
+        [frame.column("opportunity_id"), as_of, *columns], names=["opportunity_id", "as_of", *names]
+    )
+
+
+def feature_table(
+    tables: Mapping[str, ir.Table], snapshots: Snapshots, features: Sequence[Feature],
+    keep: Keep = lambda _, table: table,
+) -> ir.Table:  # fmt: skip
+    """The features of each snapshot as an expression: opportunity_id, slot, then one column each."""
+    features = [feature for feature in features if not isinstance(feature.value, AgainstNorm)]
+    numbered = keep("numbered", _numbered(snapshots))
+    known = gate(tables, snapshots.calendar, numbered.select("opportunity_id", "deal").distinct())
+    spine = keep("spine", _with_owner(numbered, snapshots, known))
+    wide, columns = spine, dict[Measure, str]()
+    for name, measures in _by_stream(features).items():
+        names = {measure: f"{name}_{i}" for i, measure in enumerate(measures)}
+        columns |= names
+        wide = _join_stream(wide, spine, STREAMS[name], names, snapshots, known, keep)
+    wide = wide.select("opportunity_id", "slot", *columns.values())
+    as_of_s = snapshots.calendar.seconds_of_slot(wide.slot)
+    values = {feature.name: _value(feature, wide, columns, as_of_s) for feature in features}
+    return wide.select("opportunity_id", "slot", **values)
+
+
+def _numbered(snapshots: Snapshots) -> ir.Table:
+    """Snapshots with a number for each deal, which keys the streams of deals."""
+    table = snapshots.table
+    numbers = table.select("opportunity_id").distinct()
+    numbers = numbers.mutate(
+        deal=ibis.row_number().over(ibis.window(order_by="opportunity_id")).cast("int64")
+    )
+    return table.inner_join(numbers, "opportunity_id")
+
+
+def _with_owner(numbered: ir.Table, snapshots: Snapshots, known: Mapping[str, ir.Table]) -> ir.Table:
+    """Add the owner at the snapshot: from the owner history, else the present one."""
+    grid = Grid(numbered.select("slot", key=numbered.deal), snapshots.calendar, snapshots.dense)
+    history = run_measures(STREAMS["owners"].rows(known), [_OWNER], grid)
+    present = known["opportunities"].select(deal_id="opportunity_id", present="owner_id")
+    joined = numbered.left_join(
+        history.rename(run_slot="slot"), [numbered.deal == history.key, numbered.slot == history.slot]
+    ).left_join(present, numbered.opportunity_id == present.deal_id)
+    owner = joined.m0.coalesce(joined.present)
+    return joined.select(
+        "opportunity_id", "account_id", "slot", "deal", owner_id=owner, everyone=ibis.literal("all")
+    )
+
+
+def _by_stream(features: Sequence[Feature]) -> dict[str, list[Measure]]:
+    """The distinct measures of each stream."""
+    by_stream: dict[str, list[Measure]] = {}
+    for feature in features:
+        for measure in feature.evidence_parts():
+            measures = by_stream.setdefault(measure.stream, [])
+            if measure not in measures:
+                measures.append(measure)
+    return by_stream
+
+
+def _join_stream(
+    wide: ir.Table, spine: ir.Table, stream: Stream, names: Mapping[Measure, str], snapshots: Snapshots,
+    known: Mapping[str, ir.Table], keep: Keep,
+) -> ir.Table:  # fmt: skip
+    """Join a stream's measures to the wide table, under the names given (a flat chain of joins)."""
+    rows, key = stream.rows(known), _KEYS[stream.entity]
+    key_name, slot_name = f"{stream.name}_key", f"{stream.name}_slot"
+    if stream.single:
+        facts = spine.select("slot", key=spine[key]).distinct().inner_join(rows, "key")
+        facts = facts.filter(facts.seen_s < snapshots.calendar.seconds_of_slot(facts.slot))
+        run = facts.select("key", "slot", **{names[m]: facts[m.column] for m in names})
+    else:
+        table = spine.select("slot", key=spine[key])
+        grid = Grid(table, snapshots.calendar, snapshots.dense)
+        if stream.entity != "deal":
+            grid = Grid(table.filter(table.key.notnull()).distinct(), snapshots.calendar, dense=False)
+        run = run_measures(rows, list(names), grid)
+        run = run.rename({name: f"m{i}" for i, name in enumerate(names.values())})
+    run = keep(stream.name, run).rename({key_name: "key", slot_name: "slot"})
+    return wide.left_join(run, [wide[key] == run[key_name], wide.slot == run[slot_name]])
+
+
+def _value(
+    feature: Feature, wide: ir.Table, columns: Mapping[Measure, str], as_of_s: ir.IntegerValue
+) -> ir.Value:
+    """A feature's column in its declared type: counts are zero without evidence, the rest null."""
+    value = feature.value
+    if isinstance(value, Measure):
+        out = wide[columns[value]]
+    elif isinstance(value, Formula):
+        out = value.compute(as_of_s, *(wide[columns[part]] for part in value.parts))
+    else:
+        raise TypeError(f"{feature.name}: learnt features are added by the model's encoder.")
+    if feature.kind == "count":
+        return out.fill_null(0).cast("int64")
+    if feature.kind == "flag":
+        return out.fill_null(False) if feature.family != "custom" else out
+    return out.cast(_IBIS[feature.kind])

@@ -1,0 +1,34 @@
+"""The catalogue: all families put together, in one order."""
+
+from collections import Counter
+
+from data.errors import DealcastError
+from features.families import commercial, momentum, promises, stakeholders, touchpoints
+from features.families.custom import CustomField, custom_features
+from features.feature import Feature
+from features.streams import activity, changes, history, people
+from features.streams import promises as promise_streams
+from features.streams.stream import Stream
+
+__all__ = ["STREAMS", "catalogue"]
+
+_FAMILIES = (stakeholders, touchpoints, momentum, promises, commercial)
+
+STREAMS: dict[str, Stream] = {
+    stream.name: stream
+    for module in (people, activity, changes, promise_streams, history)
+    for stream in module.STREAMS
+}
+
+
+def catalogue(custom: tuple[CustomField, ...] = ()) -> tuple[Feature, ...]:
+    """Every feature: the built-in families, then one for each of the user's own fields.
+
+    Raises DealcastError where two features share a name.
+    """
+    features = tuple(feature for family in _FAMILIES for feature in family.FEATURES)
+    features += custom_features(custom)
+    repeated = [name for name, n in Counter(feature.name for feature in features).items() if n > 1]
+    if repeated:
+        raise DealcastError(f"Two features are named {repeated[0]!r}; rename one of your own fields.")
+    return features

@@ -1,0 +1,115 @@
+"""The deal, the customer and the seller."""
+
+import ibis.expr.types as ir
+
+from features.feature import AgainstNorm, Expected, Feature, Formula, Kind, Measure
+from features.measures import all_of, count, current, days_since, number, total
+
+__all__ = ["FEATURES"]
+
+_DEAL = "What is bought, and how the amount moves, tells how serious a deal is. Not yet tested."
+_ACCOUNT = "Belief 5: responsibility structure says more than headcount bands. Not yet tested."
+_SELLER = "Sellers differ in skill, habits and load. Not yet tested."
+_PRIOR_DEALS = 5
+
+
+def _smoothed_rate(
+    won: ir.FloatingValue, closed: ir.FloatingValue, all_won: ir.FloatingValue, all_closed: ir.FloatingValue
+) -> ir.FloatingValue:
+    """The seller's win rate, drawn to everybody's by five deals' weight; null before the first close."""
+    everybody = all_won / all_closed.nullif(number(0))
+    return (won.fill_null(0.0) + everybody * number(_PRIOR_DEALS)) / (
+        closed.fill_null(0.0) + number(_PRIOR_DEALS)
+    )
+
+
+def _feature(
+    name: str, kind: Kind, unit: str, value: Measure | Formula | AgainstNorm, description: str, rationale: str, expected: Expected,
+    sentence: str, absent: str,
+) -> Feature:  # fmt: skip
+    return Feature(name, "commercial", kind, unit, description, rationale, expected, sentence, absent, value)
+
+
+FEATURES = (
+    _feature(
+        "amount", "number", "", current("amounts", "amount"),
+        "The amount at as_of, in the deal's currency, from the amount history; null if none is recorded.",
+        _DEAL, "depends", "The deal is worth {value}", "No amount is recorded",
+    ),
+    _feature(
+        "currency", "category", "category", current("deals", "currency"),
+        "The deal's currency.", _DEAL, "depends", "The deal is in {value}", "No currency is recorded",
+    ),
+    _feature(
+        "amount_vs_first", "number", "times the first amount",
+        all_of(lambda now, first: now / first.nullif(number(0)), current("amounts", "amount"), current("amounts", "first_amount")),
+        "The amount at as_of divided by the first one recorded; null if none is recorded.",
+        _DEAL, "depends", "The amount is {value} times the first one", "No amount is recorded",
+    ),
+    _feature(
+        "amount_changes", "count", "changes", total("amounts", "is_change"),
+        "Times the amount changed so far; zero if none.",
+        _DEAL, "depends", "The amount changed {value} times", "The amount has not changed",
+    ),
+    _feature(
+        "type", "category", "category", current("deals", "type"),
+        "New business, expansion or renewal.", _DEAL, "depends", "The deal is of type {value}", "The deal has no type",
+    ),
+    _feature(
+        "lead_source", "category", "category", current("deals", "lead_source"),
+        "Where the deal came from.", _DEAL, "depends", "The deal came from {value}", "No source is recorded",
+    ),
+    _feature(
+        "account_wins", "count", "deals", total("account_closings", "is_won"),
+        "Deals of the account won before as_of; zero if none.",
+        _DEAL, "higher is better", "The account has bought {value} times", "The account has not bought before",
+    ),
+    _feature(
+        "account_losses", "count", "deals",
+        all_of(lambda closed, won: closed - won, count("account_closings"), total("account_closings", "is_won")),
+        "Deals of the account lost before as_of; zero if none.",
+        _DEAL, "lower is better", "{value} deals with the account were lost", "No deal with the account was lost",
+    ),
+    _feature(
+        "employees", "number", "people", current("accounts", "employees"),
+        "The account's headcount, once the account is recorded; null if unknown.",
+        _ACCOUNT, "depends", "The account has {value} employees", "The headcount is unknown",
+    ),
+    _feature(
+        "industry", "category", "category", current("accounts", "industry"),
+        "The account's industry, once recorded.", _ACCOUNT, "depends", "The account is in {value}", "The industry is unknown",
+    ),
+    _feature(
+        "region", "category", "category", current("accounts", "region"),
+        "The account's region, once recorded.", _ACCOUNT, "depends", "The account is in {value}", "The region is unknown",
+    ),
+    _feature(
+        "decision_structure", "category", "category", current("accounts", "decision_structure"),
+        "How the account decides: centralised or distributed; null if unknown.",
+        _ACCOUNT, "depends", "Decisions are {value}", "How the account decides is unknown",
+    ),
+    _feature(
+        "account_age_days", "number", "days", days_since(current("accounts", "created_s")),
+        "Days since the account was created; null while it is not recorded.",
+        _ACCOUNT, "depends", "The account has been known for {value} days", "The account is not recorded yet",
+    ),
+    _feature(
+        "seller_win_rate", "number", "share",
+        Formula(lambda _, *n: _smoothed_rate(*n),
+                (total("owner_closings", "is_won"), count("owner_closings"),
+                 total("all_closings", "is_won"), count("all_closings"))),
+        "Share of the owner's deals closed before as_of that were won, drawn to everybody's by five deals' weight; "
+        "null before any deal closed.",
+        _SELLER, "higher is better", "The seller wins {value} of deals", "No deal has closed yet",
+    ),
+    _feature(
+        "seller_deals_closed", "count", "deals", count("owner_closings"),
+        "Deals that the owner closed before as_of; zero if none.",
+        _SELLER, "higher is better", "The seller has closed {value} deals", "The seller has closed no deal",
+    ),
+    _feature(
+        "seller_open_deals", "count", "deals", count("owner_load"),
+        "Deals that the owner has open at as_of, this one included.",
+        _SELLER, "lower is better", "The seller carries {value} open deals", "The deal has no owner",
+    ),
+)  # fmt: skip

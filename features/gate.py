@@ -1,0 +1,65 @@
+"""The one gate of time: what a snapshot may see of the canonical tables.
+
+Behind it, times are whole epoch seconds in columns that end in `_s`; the timestamps are gone, so nothing
+downstream can compare with another clock. Rows recorded at or after the calendar's end are gone too. The
+finer cut, row by snapshot, is `seen_s < as_of_s`, made in `features.running` for every stream alike.
+"""
+
+from collections.abc import Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from data.schema import TABLES
+from features.snapshots import Calendar
+
+__all__ = ["Known", "gate"]
+
+Known = Mapping[str, ir.Table]
+"""Canonical tables behind the gate, by name."""
+
+_OF_DEALS = ("activities", "moments", "opportunity_contacts", "promises", "qualification")
+
+
+def gate(tables: Mapping[str, ir.Table], calendar: Calendar, deals_wanted: ir.Table) -> dict[str, ir.Table]:
+    """The canonical tables as known just before the calendar's end, times in epoch seconds.
+
+    Facts with a time of their own are emptied until then: a close (with its outcome and reason) that
+    lies at or after the end, and a removal from a buying group.
+
+    deals_wanted: opportunity_id and its number `deal`. Tables of deals are cut to these deals and get
+    `deal`; `deal_changes` is `opportunity_changes` so cut. The others stay whole, since the history of
+    an account or a seller is made of other deals.
+    """
+    known = {name: _in_seconds(table, calendar) for name, table in tables.items()}
+    for name, table in known.items():
+        clock = TABLES[name].clock if name in TABLES else None
+        if clock is not None:
+            known[name] = table.filter(table[_seconds_name(clock)] < calendar.anchor_s)
+    deals = known["opportunities"]
+    closed = deals.outcome.notnull() & (deals.closed_s < calendar.anchor_s)
+    known["opportunities"] = deals.mutate(
+        closed_s=ibis.ifelse(closed, deals.closed_s, ibis.null("int64")),
+        outcome=ibis.ifelse(closed, deals.outcome, ibis.null("string")),
+        loss_reason=ibis.null("string"),
+    )
+    roles = known["opportunity_contacts"]
+    removed = roles.removed_s < calendar.anchor_s
+    known["opportunity_contacts"] = roles.mutate(
+        removed_s=ibis.ifelse(removed, roles.removed_s, ibis.null("int64"))
+    )
+    known["deal_changes"] = known["opportunity_changes"]
+    for name in (*_OF_DEALS, "deal_changes"):
+        known[name] = known[name].inner_join(deals_wanted, "opportunity_id")
+    return known
+
+
+def _in_seconds(table: ir.Table, calendar: Calendar) -> ir.Table:
+    """Replace each timestamp column by its epoch seconds."""
+    times = [name for name, dtype in table.schema().items() if dtype.is_timestamp()]
+    seconds = {_seconds_name(name): calendar.seconds(table[name]) for name in times}
+    return table.mutate(**seconds).drop(*times) if times else table
+
+
+def _seconds_name(timestamp_column: str) -> str:
+    return timestamp_column.removesuffix("_at").removesuffix("_on") + "_s"

@@ -1,0 +1,198 @@
+"""Running aggregates: every row enters at the first snapshot that can see it, and may leave later.
+
+A measure at a snapshot is what entered so far less what left. So one group-by per clock and one running
+sum per deal give all measures of a stream, however many snapshots a row is visible in. Counts and sums
+are whole numbers held as float64, hence exact in any order: no later row can move an earlier bit.
+(Measured against joins and windows in docs/design.md, "Formulation".)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import ibis
+import ibis.expr.types as ir
+
+from features.feature import Measure, Where
+from features.snapshots import DAY, Calendar
+
+__all__ = ["Grid", "run_measures"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The (key, slot) pairs at which measures are wanted.
+
+    dense: the slots of a key follow one another without a gap.
+    """
+
+    table: ir.Table
+    calendar: Calendar
+    dense: bool
+
+    @cached_property
+    def spans(self) -> ir.Table:
+        """First and last slot of each key."""
+        return self.table.group_by("key").agg(first=self.table.slot.min(), last=self.table.slot.max())
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """When rows enter or leave: `kind` with the window's days where there is one."""
+
+    kind: str
+    days: int | None = None
+
+
+_ENTER = _Clock("enter")
+_Column = tuple[str, str, Where]  # how ("count", "sum", "max"), column, where
+
+
+def run_measures(rows: ir.Table, measures: Sequence[Measure], grid: Grid) -> ir.Table:
+    """One row per grid row: key, slot and one column `m<i>` per measure, in the measures' order.
+
+    rows: key, seen_s, and as the measures need: at_s, until_s, prev_at_s, rank and value columns.
+    """
+    rows = rows.filter(rows.key.notnull() & rows.seen_s.notnull())
+    terms = [_terms(measure, rows) for measure in measures]
+    wanted: dict[_Clock, list[_Column]] = {}
+    for measure_terms in terms:
+        for _, clock, column in measure_terms:
+            columns = wanted.setdefault(clock, [])
+            if column not in columns:
+                columns.append(column)
+    names = {
+        (clock, column): f"b{c}_{i}"
+        for c, (clock, columns) in enumerate(wanted.items())
+        for i, column in enumerate(columns)
+    }
+    joined = spots = grid.table.select("key", "slot")
+    for i, (clock, columns) in enumerate(wanted.items()):
+        bucket = _buckets(rows, clock, {names[clock, column]: column for column in columns}, grid)
+        bucket = bucket.rename({f"key{i}": "key", f"slot{i}": "slot"})
+        joined = joined.left_join(bucket, [spots.key == bucket[f"key{i}"], spots.slot == bucket[f"slot{i}"]])
+    joined = joined.select("key", "slot", *names.values())
+    so_far = ibis.window(group_by="key", order_by="slot", rows=(None, 0))
+    running = {}
+    for (_, (how, _, _)), name in names.items():
+        if how == "max":
+            running[name] = joined[name].max().over(so_far)
+        else:
+            running[name] = joined[name].fill_null(0.0).sum().over(so_far)
+    totals = joined.select("key", "slot", **running)
+    out = {}
+    for i, measure_terms in enumerate(terms):
+        value = totals[names[measure_terms[0][1:]]]
+        for sign, clock, column in measure_terms[1:]:
+            value = value + sign * totals[names[clock, column]]
+        out[f"m{i}"] = value
+    result = totals.select("key", "slot", **out)
+    return _with_current(result, rows, measures)
+
+
+def _terms(measure: Measure, rows: ir.Table) -> list[tuple[int, _Clock, _Column]]:
+    """What a measure adds up: (sign, clock, column) of each running total."""
+    where = measure.where
+    if measure.how == "max":
+        return [(1, _ENTER, ("max", measure.column, where))]
+    if measure.how == "current":
+        return [(1, _ENTER, ("max", "rank", where))]
+    if measure.how == "distinct":
+        count: _Column = ("count", "", where)
+        if measure.days is None:
+            return [(1, _Clock("first"), count)]
+        return [
+            (1, _Clock("distinct_enter", measure.days), count),
+            (-1, _Clock("distinct_leave", measure.days), count),
+        ]
+    column: _Column = (measure.how, measure.column, where)
+    if measure.days is not None:
+        return [(1, _ENTER, column), (-1, _Clock("leave", measure.days), column)]
+    if "until_s" in rows.columns:
+        return [(1, _ENTER, column), (-1, _Clock("until"), column)]
+    return [(1, _ENTER, column)]
+
+
+def _clocked(rows: ir.Table, clock: _Clock) -> ir.Table:
+    """The rows that a clock concerns, with the second at which it strikes in `clock_s`.
+
+    A row leaves a window of W days once as_of > at + W. A member seen again before its last window
+    ended adds only the stretch beyond it, so that overlapping windows count once.
+    """
+    if clock.kind == "enter":
+        return rows.mutate(clock_s=rows.seen_s)
+    if clock.kind == "first":
+        return rows.filter(rows.prev_at_s.isnull()).mutate(clock_s=rows.seen_s)
+    if clock.kind == "until":
+        return rows.filter(rows.until_s.notnull()).mutate(clock_s=ibis.greatest(rows.until_s, rows.seen_s))
+    window = (clock.days or 0) * DAY
+    leave = rows.at_s + window
+    if clock.kind == "leave":
+        return rows.mutate(clock_s=ibis.greatest(leave, rows.seen_s))
+    covered = rows.prev_at_s + window
+    enter = ibis.ifelse(rows.prev_at_s.isnull() | (covered < rows.seen_s), rows.seen_s, covered)
+    rows = rows.mutate(enter_s=enter, leave_s=leave)
+    rows = rows.filter(rows.leave_s > rows.enter_s)
+    return rows.mutate(clock_s=rows.enter_s if clock.kind == "distinct_enter" else rows.leave_s)
+
+
+def _buckets(rows: ir.Table, clock: _Clock, columns: dict[str, _Column], grid: Grid) -> ir.Table:
+    """Aggregates per (key, slot), where slot is the grid's first one after the clock strikes."""
+    struck = _clocked(rows, clock)
+    struck = struck.mutate(slot=grid.calendar.first_slot_after(struck.clock_s))
+    struck = struck.inner_join(grid.spans, "key")
+    struck = struck.filter(struck.slot <= struck.last)
+    struck = struck.mutate(slot=ibis.greatest(struck.slot, struck.first))
+    bucket = struck.group_by("key", "slot").agg(
+        **{name: _aggregate(struck, column) for name, column in columns.items()}
+    )
+    return bucket if grid.dense else _on_grid(bucket, columns, grid)
+
+
+def _aggregate(rows: ir.Table, column: _Column) -> ir.Value:
+    how, name, where = column
+    condition = None
+    for test_column, wanted in where:
+        tested = rows[test_column]
+        test = tested.isin(wanted) if isinstance(wanted, tuple) else tested == wanted
+        condition = test if condition is None else condition & test
+    if how == "count":
+        return rows.count(where=condition).cast("float64")
+    if how == "sum":
+        return rows[name].sum(where=condition).cast("float64")
+    return rows[name].max(where=condition)
+
+
+def _on_grid(bucket: ir.Table, columns: dict[str, _Column], grid: Grid) -> ir.Table:
+    """Move buckets that fall into a gap of the grid to the key's next slot."""
+    found = bucket.select("key", "slot", wanted=ibis.null("int64"))
+    spots = grid.table.select("key", "slot", wanted=grid.table.slot)
+    both = found.union(spots)
+    both = both.mutate(is_spot=ibis.ifelse(both.wanted.isnull(), 0, 1))
+    ahead = ibis.window(group_by="key", order_by=["slot", "is_spot"], rows=(0, None))
+    moved = both.mutate(target=both.wanted.min().over(ahead))
+    moved = moved.filter(moved.is_spot == 0).select("key", "slot", "target")
+    joined = bucket.inner_join(moved, ["key", "slot"])
+    again = {
+        name: joined[name].max() if how == "max" else joined[name].sum()
+        for name, (how, _, _) in columns.items()
+    }
+    return joined.filter(joined.target.notnull()).group_by("key", slot=joined.target).agg(**again)
+
+
+def _with_current(result: ir.Table, rows: ir.Table, measures: Sequence[Measure]) -> ir.Table:
+    """Replace the rank of the latest row by that row's columns."""
+    by_where: dict[Where, list[tuple[int, Measure]]] = {}
+    for i, measure in enumerate(measures):
+        if measure.how == "current":
+            by_where.setdefault(measure.where, []).append((i, measure))
+    for group in by_where.values():
+        rank = f"m{group[0][0]}"
+        latest = rows.select(
+            row_key="key", row_rank="rank", **{f"v{i}": rows[measure.column] for i, measure in group}
+        )
+        result = result.left_join(latest, [result.key == latest.row_key, result[rank] == latest.row_rank])
+        kept = [name for name in result.columns if name not in {f"m{i}" for i, _ in group}]
+        kept = [name for name in kept if not name.startswith(("v", "row_"))]
+        result = result.select(*kept, **{f"m{i}": result[f"v{i}"] for i, _ in group})
+    return result.select("key", "slot", *[f"m{i}" for i in range(len(measures))])

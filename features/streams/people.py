@@ -1,0 +1,174 @@
+"""Streams about people: who is known, who was touched, who came to meetings."""
+
+import ibis
+import ibis.expr.types as ir
+
+from features.gate import Known
+from features.streams.stream import Stream, as_count
+
+__all__ = ["MEETING_KINDS", "STREAMS"]
+
+MEETING_KINDS = ("meeting", "demo", "workshop", "event")
+_SENIORITY_RANK = {"c_level": 5, "vp": 4, "director": 3, "manager": 2, "individual": 1}
+_FOREVER = 2**40
+
+
+def _touches(known: Known) -> ir.Table:
+    """One row per past activity and contact who took part; a repeated participant counts once."""
+    activities, people = known["activities"], known["activity_participants"]
+    people = people.filter(people.contact_id.notnull() & (people.attended.isnull() | people.attended))
+    joined = activities.inner_join(people.select("activity_id", "contact_id"), "activity_id")
+    rows = joined.select(
+        "activity_id", "contact_id", "kind", key=joined.deal, at_s=joined.occurred_s,
+        seen_s=ibis.greatest(joined.known_s, joined.occurred_s), row_id=joined.activity_id,
+    )  # fmt: skip
+    order = ["seen_s", "at_s", "activity_id"]
+    of_contact = ibis.window(group_by=["key", "contact_id"], order_by=order)
+    earlier = ibis.window(group_by=["key", "contact_id"], order_by=order, rows=(None, -1))
+    rows = rows.mutate(
+        prev_at_s=rows.at_s.max().over(earlier),
+        nth_of_contact=ibis.dense_rank().over(of_contact) + 1,
+        prev_activity=rows.activity_id.lag().over(of_contact),
+    )
+    rows = rows.filter(rows.prev_activity.isnull() | (rows.prev_activity != rows.activity_id))
+    return rows.mutate(is_first=as_count(rows.prev_at_s.isnull()))
+
+
+def _touches_with_seniority(known: Known) -> ir.Table:
+    """Touches with the contact's seniority (5 highest), where the contact was recorded by then."""
+    touches, contacts = _touches(known), known["contacts"]
+    rank = contacts.seniority.cases(*_SENIORITY_RANK.items(), else_=ibis.null("int8"))
+    facts = contacts.select(person="contact_id", person_s="known_s", rank_of=rank.cast("int64"))
+    joined = touches.left_join(facts, touches.contact_id == facts.person)
+    visible = joined.person_s <= joined.seen_s
+    return joined.mutate(seniority=ibis.ifelse(visible, joined.rank_of, ibis.null("int64")))
+
+
+def _roles(known: Known) -> ir.Table:
+    """Since when each contact is known in each role of a deal (`unknown` is no role)."""
+    roles = known["opportunity_contacts"]
+    roles = roles.filter(roles.buying_role.notnull() & (roles.buying_role != "unknown"))
+    return roles.group_by("deal", "contact_id", "buying_role").agg(role_s=roles.known_s.min())
+
+
+def _role_touches(known: Known) -> ir.Table:
+    """Touches once per role of the contact, seen once both touch and role are known."""
+    touches, roles = _touches(known), _roles(known)
+    joined = touches.inner_join(
+        roles.rename(role_contact="contact_id"),
+        [touches.key == roles.deal, touches.contact_id == roles.contact_id],
+    )
+    return joined.select(
+        "key", "contact_id", "buying_role", "at_s", "row_id",
+        seen_s=ibis.greatest(joined.seen_s, joined.role_s),
+    )  # fmt: skip
+
+
+def _roled_touches(known: Known) -> ir.Table:
+    """Touches of contacts who have some role, seen once the first role is known."""
+    touches, roles = _touches(known), _roles(known)
+    first = roles.group_by("deal", "contact_id").agg(role_s=roles.role_s.min())
+    joined = touches.inner_join(
+        first.rename(role_contact="contact_id"),
+        [touches.key == first.deal, touches.contact_id == first.contact_id],
+    )
+    return joined.select("key", "at_s", "row_id", seen_s=ibis.greatest(joined.seen_s, joined.role_s))
+
+
+def _met(known: Known, *by: str) -> ir.Table:
+    """The first touch of each role, or of each contact in a role."""
+    touches = _role_touches(known)
+    first = touches.group_by("key", *by).agg(seen_s=touches.seen_s.min(), row_id=touches.row_id.min())
+    return first.mutate(at_s=first.seen_s)
+
+
+def _blocker_clock(known: Known) -> ir.Table:
+    """When blockers became known, and when they were spoken to."""
+    roles, touches = _roles(known), _role_touches(known)
+    recorded = roles.filter(roles.buying_role == "blocker").select(
+        key="deal", seen_s="role_s", at_s="role_s", row_id="contact_id"
+    )
+    spoken = touches.filter(touches.buying_role == "blocker").select("key", "seen_s", "at_s", "row_id")
+    return recorded.union(spoken)
+
+
+def _present(known: Known, *by: str) -> ir.Table:
+    """Stretches during which someone belongs to the buying group, overlaps counted once."""
+    roles = known["opportunity_contacts"]
+    rows = roles.mutate(
+        key=roles.deal, at_s=roles.known_s, row_id=roles.contact_id,
+        role=roles.buying_role.fill_null("unknown"), stance=roles.stance.fill_null("unknown"),
+        ends_s=ibis.greatest(roles.removed_s.fill_null(_FOREVER), roles.known_s),
+    )  # fmt: skip
+    order = ["known_s", "ends_s", "source_row"]
+    earlier = ibis.window(group_by=["key", *by], order_by=order, rows=(None, -1))
+    rows = rows.mutate(covered_s=rows.ends_s.max().over(earlier))
+    rows = rows.mutate(seen_s=ibis.greatest(rows.known_s, rows.covered_s.fill_null(rows.known_s)))
+    rows = rows.filter(rows.ends_s > rows.seen_s)
+    until = ibis.ifelse(rows.ends_s == _FOREVER, ibis.null("int64"), rows.ends_s)
+    return rows.select("key", "seen_s", "at_s", "row_id", "contact_id", *_beside_contact(by), until_s=until)
+
+
+def _beside_contact(by: tuple[str, ...]) -> tuple[str, ...]:
+    """The grouping columns beside the contact."""
+    return tuple(column for column in by if column != "contact_id")
+
+
+def _meetings(known: Known) -> ir.Table:
+    """One row per past meeting: who came, compared with the meetings recorded before it."""
+    touches = _touches_with_seniority(known)
+    touches = touches.filter(touches.kind.isin(MEETING_KINDS))
+    meetings = touches.group_by("key", "activity_id", "row_id", "at_s", "seen_s").agg(
+        attendance=touches.count().cast("float64"),
+        new_faces=touches.is_first.sum().cast("float64"),
+        seniority=touches.seniority.max().cast("float64"),
+    )
+    order = ["seen_s", "at_s", "activity_id"]
+
+    def mean(column: str, start: int, end: int) -> ir.Value:
+        return meetings[column].mean().over(ibis.window(group_by="key", order_by=order, rows=(start, end)))
+
+    return meetings.mutate(
+        rank=ibis.row_number().over(ibis.window(group_by="key", order_by=["at_s", "activity_id"])),
+        attendance_before=mean("attendance", -3, -1),
+        seniority_lately=mean("seniority", -2, 0),
+        seniority_before=mean("seniority", -5, -3),
+    )
+
+
+def _absences(known: Known) -> ir.Table:
+    """Contacts who were invited to a past meeting and did not come."""
+    activities, people = known["activities"], known["activity_participants"]
+    people = people.filter(people.contact_id.notnull() & people.attended.notnull() & ~people.attended)
+    joined = activities.inner_join(people.select("activity_id", "contact_id").distinct(), "activity_id")
+    return joined.select(
+        key=joined.deal, at_s=joined.occurred_s, row_id=joined.activity_id,
+        seen_s=ibis.greatest(joined.known_s, joined.occurred_s),
+    )  # fmt: skip
+
+
+_TOUCHES = "activity_participants"
+_ROLES = "opportunity_contacts"
+
+STREAMS = (
+    Stream("touches", "deal", _TOUCHES, "past activities by contact who took part", _touches_with_seniority),
+    Stream("role_touches", "deal", _TOUCHES, "the same, by buying role", _role_touches),
+    Stream("roled_touches", "deal", _TOUCHES, "touches of contacts with a known role", _roled_touches),
+    Stream("roles_met", "deal", _TOUCHES, "first touch of each role", lambda k: _met(k, "buying_role")),
+    Stream(
+        "members_met", "deal", _TOUCHES, "first touch of each contact in a role",
+        lambda k: _met(k, "contact_id", "buying_role"),
+    ),
+    Stream("blocker_clock", "deal", _ROLES, "blockers recorded or spoken to", _blocker_clock),
+    Stream("contacts_present", "deal", _ROLES, "the buying group", lambda k: _present(k, "contact_id")),
+    Stream(
+        "roles_present", "deal", _ROLES, "the buying group by role",
+        lambda k: _present(k, "contact_id", "role"),
+    ),
+    Stream("role_kinds", "deal", _ROLES, "distinct roles recorded", lambda k: _present(k, "role")),
+    Stream(
+        "stances", "deal", _ROLES, "recorded stances", lambda k: _present(k, "contact_id", "stance")
+    ),
+    Stream("meetings", "deal", "activities", "past meetings with who came", _meetings),
+    Stream("absences", "deal", _TOUCHES, "invited contacts who did not come", _absences),
+)  # fmt: skip
