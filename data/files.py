@@ -9,6 +9,7 @@ from typing import Literal
 import duckdb
 
 from data.errors import SourceError
+from data.names import literal, quoted
 
 __all__ = ["RAW_SCHEMA", "RawFile", "content_digest", "find_files", "load_raw", "raw_columns"]
 
@@ -73,9 +74,9 @@ def load_raw(con: duckdb.DuckDBPyConnection, files: tuple[RawFile, ...]) -> None
     """
     con.execute(f"CREATE SCHEMA {RAW_SCHEMA}")
     for file in files:
-        reader = f"read_parquet({_literal(file.path)})" if file.kind == "parquet" else _csv_reader(file.path)
+        reader = f"read_parquet({literal(file.path)})" if file.kind == "parquet" else _csv_reader(file.path)
         try:
-            con.execute(f"CREATE TABLE {RAW_SCHEMA}.{_name(file.table)} AS FROM {reader}")
+            con.execute(f"CREATE TABLE {RAW_SCHEMA}.{quoted(file.table)} AS FROM {reader}")
         except duckdb.Error as error:
             raise SourceError(
                 f"{file.path}: cannot be read. {_essence(error)} Export the file again."
@@ -117,7 +118,7 @@ def _csv_reader(path: Path) -> str:
         )
     delimiter = max(_DELIMITERS, key=header.count)
     return (
-        f"read_csv({_literal(path)}, delim={_literal(delimiter)}, quote='\"', escape='\"', header=true, "
+        f"read_csv({literal(path)}, delim={literal(delimiter)}, quote='\"', escape='\"', header=true, "
         "skip=0, comment='', strict_mode=true, null_padding=false, sample_size=-1)"
     )
 
@@ -127,11 +128,3 @@ def _essence(error: duckdb.Error) -> str:
     lines = [line.strip() for line in str(error).split("Possible")[0].splitlines() if line.strip()]
     said = " ".join(lines)[:400]
     return said if said.endswith(".") else f"{said}."
-
-
-def _name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _literal(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"

@@ -16,11 +16,13 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
+from data.casting import Output
 from data.errors import SourceError
 from data.files import RAW_SCHEMA
+from data.names import quoted
 from data.schema import TABLES
 
-__all__ = ["Mapping", "Query", "check_query", "load_mapping", "resolve", "shipped_mappings"]
+__all__ = ["Mapping", "Query", "check_queries", "load_mapping", "resolve", "shipped_mappings"]
 
 _FOLDER = Path(__file__).with_name("mappings")
 _IDENTITY = "canonical"
@@ -110,27 +112,38 @@ def resolve(mapping: Mapping, raw: MappingOf[str, Iterable[str]]) -> dict[str, Q
     return resolved
 
 
-def check_query(
-    con: duckdb.DuckDBPyConnection, query: Query, raw: MappingOf[str, Iterable[str]]
-) -> tuple[str, ...]:
-    """The output columns of a resolved SELECT.
+def check_queries(
+    con: duckdb.DuckDBPyConnection, queries: MappingOf[str, Query], raw: MappingOf[str, Iterable[str]]
+) -> dict[str, tuple[Output, ...]]:
+    """The output columns, with types, of resolved SELECTs by canonical table.
 
-    Raises SourceError that names file, line and near match if a column is not there, or if the
-    output lacks a column the canonical table needs.
+    Raises SourceError with all problems at once: columns that are not there (file, line, near match)
+    and outputs that lack a column the canonical table needs.
     """
-    try:
-        rows = con.execute(f"DESCRIBE\n{query.sql}").fetchall()
-    except duckdb.Error as error:
-        raise SourceError(_binding_problem(query, str(error), raw)) from error
-    columns = tuple(row[0] for row in rows)
-    found = {column.lower() for column in columns}
-    for column in TABLES[query.table].columns:
-        if column.needed and column.name not in found:
-            raise SourceError(
-                f"{query.place}: the output for {query.table!r} needs a column {column.name!r}, found "
-                f"{', '.join(columns)}.{_near(column.name, columns)} Name it with AS {column.name}."
-            )
-    return columns
+    outputs: dict[str, tuple[Output, ...]] = {}
+    problems: list[str] = []
+    for name, query in queries.items():
+        try:
+            rows = con.execute(f"DESCRIBE\n{query.sql}").fetchall()
+        except duckdb.Error as error:
+            problems.append(_binding_problem(query, str(error), raw))
+            continue
+        outputs[name] = tuple(Output(row[0], row[1]) for row in rows)
+        problems.extend(_lacking(query, outputs[name]))
+    if problems:
+        raise SourceError("\n".join(problems))
+    return outputs
+
+
+def _lacking(query: Query, outputs: tuple[Output, ...]) -> list[str]:
+    names = [output.name for output in outputs]
+    found = {name.lower() for name in names}
+    return [
+        f"{query.place}: the output for {query.table!r} needs a column {column.name!r}, found "
+        f"{', '.join(names)}.{_near(column.name, names)} Name it with AS {column.name}."
+        for column in TABLES[query.table].columns
+        if column.needed and column.name not in found
+    ]
 
 
 def _query(path: Path) -> Query:
@@ -198,8 +211,10 @@ def _spelled_out(query: Query, names: dict[str, str]) -> tuple[str, list[str]]:
                     f"or add the file; where the source never has it, delete {query.table}.sql."
                 )
             elif not schema:
-                quoted = names[name].replace('"', '""')
-                places[table.this.meta["start"]] = (table.this.meta["end"], f'{RAW_SCHEMA}."{quoted}"')
+                places[table.this.meta["start"]] = (
+                    table.this.meta["end"],
+                    f"{RAW_SCHEMA}.{quoted(names[name])}",
+                )
     sql = query.sql
     for start in sorted(places, reverse=True):
         end, replacement = places[start]
@@ -215,7 +230,7 @@ def _binding_problem(query: Query, said: str, raw: MappingOf[str, Iterable[str]]
     if column is None:
         return f"{query.place}, line {line}: {said.splitlines()[0]}. Correct the SELECT."
     name = column[1] or column[2]
-    used = [table for table in raw if f'{RAW_SCHEMA}."{table}"'.lower() in query.sql.lower()]
+    used = [table for table in raw if f"{RAW_SCHEMA}.{quoted(table)}".lower() in query.sql.lower()]
     candidates = [candidate for table in used for candidate in raw[table]]
     there = "; ".join(f"{table}: {', '.join(raw[table])}" for table in used)
     return (
