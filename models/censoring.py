@@ -55,6 +55,6 @@ def window_weights(
     weights[inside] = censoring_weights(waited, follow_up, known[inside], max_weight=max_weight)
     deals = deal_codes(labels)
     rows_of_deal = np.bincount(deals[known], minlength=int(deals.max()) + 1)[deals[known]]
-    weights[known] *= rows_of_deal ** (-deal_power)
+    weights[known] *= rows_of_deal.astype(np.float64) ** -deal_power
     weights[known] /= weights[known].mean()
     return weights

@@ -36,19 +36,21 @@ def verified_files(directory: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
     path = directory / MANIFEST
     try:
         manifest = orjson.loads(path.read_bytes())
-        listed = {str(name): str(entry["sha256"]) for name, entry in manifest["files"].items()}
+        listed = {
+            name: (str(entry["sha256"]), int(entry["bytes"])) for name, entry in manifest["files"].items()
+        }
     except FileNotFoundError:
         raise ModelContractError(f"{path}: no such file. {_REMEDY}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelContractError(f"{path}: not a model's manifest ({error}). {_REMEDY}") from None
     contents = {}
-    for name, expected in listed.items():
+    for name, (sha256, size) in listed.items():
         contents[name] = _read(directory, name)
         found = sha256_of(contents[name])
-        if found != expected:
+        if (found, len(contents[name])) != (sha256, size):
             raise ModelContractError(
-                f"{directory / name}: expected sha256 {expected[:16]}…, found {found[:16]}… "
-                f"({len(contents[name])} bytes). The file was altered or cut short. {_REMEDY}"
+                f"{directory / name}: expected {size} bytes with sha256 {sha256[:16]}… as in {MANIFEST}, "
+                f"found {len(contents[name])} bytes with {found[:16]}…. A file was altered or cut short. {_REMEDY}"
             )
     return contents, manifest
 
@@ -62,7 +64,7 @@ def _read(directory: Path, name: str) -> bytes:
         return (directory / name).read_bytes()
     except OSError as error:
         raise ModelContractError(
-            f"{directory / name}: cannot be read ({error.strerror}). {_REMEDY}"
+            f"{directory / name}: listed in {MANIFEST}, cannot be read ({error.strerror}). {_REMEDY}"
         ) from None
 
 

@@ -122,7 +122,7 @@ class WinModel:
         files = {MODEL_FILE: _json({**self._described(), "metrics": self.metrics})}
         if self.kind == "lightgbm":
             files[BOOSTER_FILE] = self.booster_text.encode()
-        write_manifest(directory, files, {"kind": self.kind, "version": self.version})
+        write_manifest(directory, files, {"version": self.version})
         return directory
 
     @classmethod
