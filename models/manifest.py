@@ -50,7 +50,7 @@ def verified_files(directory: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
         if (found, len(contents[name])) != (sha256, size):
             raise ModelContractError(
                 f"{directory / name}: expected {size} bytes with sha256 {sha256[:16]}… as in {MANIFEST}, "
-                f"found {len(contents[name])} bytes with {found[:16]}…. A file was altered or cut short. {_REMEDY}"
+                f"found {len(contents[name])} bytes with {found[:16]}…. It was altered. {_REMEDY}"
             )
     return contents, manifest
 
