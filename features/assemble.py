@@ -8,23 +8,29 @@ import pyarrow as pa
 
 from features.catalogue import STREAMS
 from features.feature import AgainstNorm, Feature, Formula, Measure
-from features.gate import gate
+from features.gate import Known, gate
 from features.running import Grid, run_measures
 from features.snapshots import Snapshots
 from features.streams.stream import Stream
 
-__all__ = ["Keep", "feature_frame", "feature_table"]
+__all__ = ["ENTITY_KEYS", "Keep", "feature_frame", "feature_table", "known_spine"]
 
 Keep = Callable[[str, ir.Table], ir.Table]
 """Stores an intermediate table under a name and returns it; by default tables stay expressions."""
 
 _ARROW = {"count": pa.int64(), "number": pa.float64(), "flag": pa.bool_(), "category": pa.string()}
 _IBIS = {"count": "int64", "number": "float64", "category": "string"}
-_KEYS = {
+ENTITY_KEYS = {
     "deal": "deal", "opportunity": "opportunity_id", "account": "account_id", "owner": "owner_id",
     "all": "everyone",
 }  # fmt: skip
+"""The column of the spine that holds each entity's key."""
+
 _OWNER = Measure("owners", "current", "new_value")
+
+
+def _as_is(_: str, table: ir.Table) -> ir.Table:
+    return table
 
 
 def feature_frame(
@@ -65,13 +71,11 @@ def feature_frame(
 
 def feature_table(
     tables: Mapping[str, ir.Table], snapshots: Snapshots, features: Sequence[Feature],
-    keep: Keep = lambda _, table: table,
+    keep: Keep = _as_is,
 ) -> ir.Table:  # fmt: skip
     """The features of each snapshot as an expression: opportunity_id, slot, then one column each."""
     features = [feature for feature in features if not isinstance(feature.value, AgainstNorm)]
-    numbered = keep("numbered", _numbered(snapshots))
-    known = gate(tables, snapshots.calendar, numbered.select("opportunity_id", "deal").distinct())
-    spine = keep("spine", _with_owner(numbered, snapshots, known))
+    spine, known = known_spine(tables, snapshots, keep)
     wide, columns = spine, dict[Measure, str]()
     for name, measures in _by_stream(features).items():
         names = {measure: f"{name}_{i}" for i, measure in enumerate(measures)}
@@ -81,6 +85,15 @@ def feature_table(
     as_of_s = snapshots.calendar.seconds_of_slot(wide.slot)
     values = {feature.name: _value(feature, wide, columns, as_of_s) for feature in features}
     return wide.select("opportunity_id", "slot", **values)
+
+
+def known_spine(
+    tables: Mapping[str, ir.Table], snapshots: Snapshots, keep: Keep = _as_is
+) -> tuple[ir.Table, Known]:
+    """The snapshots with the keys of every entity (see `ENTITY_KEYS`), and the tables behind the gate."""
+    numbered = keep("numbered", _numbered(snapshots))
+    known = gate(tables, snapshots.calendar, numbered.select("opportunity_id", "deal").distinct())
+    return keep("spine", _with_owner(numbered, snapshots, known)), known
 
 
 def _numbered(snapshots: Snapshots) -> ir.Table:
@@ -99,8 +112,8 @@ def _with_owner(numbered: ir.Table, snapshots: Snapshots, known: Mapping[str, ir
     history = run_measures(STREAMS["owners"].rows(known), [_OWNER], grid)
     present = known["opportunities"].select(deal_id="opportunity_id", present="owner_id")
     joined = numbered.left_join(
-        history.rename(run_slot="slot"), [numbered.deal == history.key, numbered.slot == history.slot]
-    ).left_join(present, numbered.opportunity_id == present.deal_id)
+        history.rename(run_key="key", run_slot="slot"), [("deal", "run_key"), ("slot", "run_slot")]
+    ).left_join(present, [("opportunity_id", "deal_id")])
     owner = joined.m0.coalesce(joined.present)
     return joined.select(
         "opportunity_id", "account_id", "slot", "deal", owner_id=owner, everyone=ibis.literal("all")
@@ -120,10 +133,10 @@ def _by_stream(features: Sequence[Feature]) -> dict[str, list[Measure]]:
 
 def _join_stream(
     wide: ir.Table, spine: ir.Table, stream: Stream, names: Mapping[Measure, str], snapshots: Snapshots,
-    known: Mapping[str, ir.Table], keep: Keep,
+    known: Known, keep: Keep,
 ) -> ir.Table:  # fmt: skip
     """Join a stream's measures to the wide table, under the names given (a flat chain of joins)."""
-    rows, key = stream.rows(known), _KEYS[stream.entity]
+    rows, key = stream.rows(known), ENTITY_KEYS[stream.entity]
     key_name, slot_name = f"{stream.name}_key", f"{stream.name}_slot"
     if stream.single:
         facts = spine.select("slot", key=spine[key]).distinct().inner_join(rows, "key")
@@ -137,7 +150,7 @@ def _join_stream(
         run = run_measures(rows, list(names), grid)
         run = run.rename({name: f"m{i}" for i, name in enumerate(names.values())})
     run = keep(stream.name, run).rename({key_name: "key", slot_name: "slot"})
-    return wide.left_join(run, [wide[key] == run[key_name], wide.slot == run[slot_name]])
+    return wide.left_join(run, [(key, key_name), ("slot", slot_name)])
 
 
 def _value(

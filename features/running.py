@@ -66,11 +66,11 @@ def run_measures(rows: ir.Table, measures: Sequence[Measure], grid: Grid) -> ir.
         for c, (clock, columns) in enumerate(wanted.items())
         for i, column in enumerate(columns)
     }
-    joined = spots = grid.table.select("key", "slot")
+    joined = grid.table.select("key", "slot")
     for i, (clock, columns) in enumerate(wanted.items()):
         bucket = _buckets(rows, clock, {names[clock, column]: column for column in columns}, grid)
         bucket = bucket.rename({f"key{i}": "key", f"slot{i}": "slot"})
-        joined = joined.left_join(bucket, [spots.key == bucket[f"key{i}"], spots.slot == bucket[f"slot{i}"]])
+        joined = joined.left_join(bucket, [("key", f"key{i}"), ("slot", f"slot{i}")])
     joined = joined.select("key", "slot", *names.values())
     so_far = ibis.window(group_by="key", order_by="slot", rows=(None, 0))
     running = {}
@@ -191,7 +191,7 @@ def _with_current(result: ir.Table, rows: ir.Table, measures: Sequence[Measure])
         latest = rows.select(
             row_key="key", row_rank="rank", **{f"v{i}": rows[measure.column] for i, measure in group}
         )
-        result = result.left_join(latest, [result.key == latest.row_key, result[rank] == latest.row_rank])
+        result = result.left_join(latest, [("key", "row_key"), (rank, "row_rank")])
         kept = [name for name in result.columns if name not in {f"m{i}" for i, _ in group}]
         kept = [name for name in kept if not name.startswith(("v", "row_"))]
         result = result.select(*kept, **{f"m{i}": result[f"v{i}"] for i, _ in group})
