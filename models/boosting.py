@@ -8,7 +8,7 @@ import lightgbm as lgb
 
 from models.arrays import FloatArray
 
-__all__ = ["Shape", "dataset", "fit_booster", "fit_with_early_stopping"]
+__all__ = ["Shape", "dataset", "fit_booster", "fit_with_early_stopping", "fixed_params"]
 
 MAX_ROUNDS = 600
 PATIENCE = 30
@@ -36,13 +36,13 @@ class Shape:
 def dataset(X: FloatArray, y: FloatArray, weight: FloatArray, *, seed: int, like: Any = None) -> lgb.Dataset:
     """Rows binned once, for any number of fits; `like`: the dataset whose bins to use (validation)."""
     return lgb.Dataset(
-        X, label=y, weight=weight, reference=like, params=_fixed(seed), free_raw_data=True
+        X, label=y, weight=weight, reference=like, params=fixed_params(seed), free_raw_data=True
     ).construct()
 
 
 def fit_booster(rows: lgb.Dataset, shape: Shape, *, rounds: int, seed: int) -> lgb.Booster:
     """A booster of so many rounds."""
-    return lgb.train(_fixed(seed) | shape.as_dict(), rows, num_boost_round=rounds)
+    return lgb.train(fixed_params(seed) | shape.as_dict(), rows, num_boost_round=rounds)
 
 
 def fit_with_early_stopping(
@@ -58,7 +58,7 @@ def fit_with_early_stopping(
     if on_round is not None:
         callbacks.append(lambda env: on_round(env.iteration))
     booster = lgb.train(
-        _fixed(seed) | shape.as_dict(),
+        fixed_params(seed) | shape.as_dict(),
         rows,
         num_boost_round=MAX_ROUNDS,
         valid_sets=[validation],
@@ -69,7 +69,8 @@ def fit_with_early_stopping(
     return rounds, float(booster.best_score["validation"]["binary_logloss"])
 
 
-def _fixed(seed: int) -> dict[str, Any]:
+def fixed_params(seed: int) -> dict[str, Any]:
+    """What every fit has in common: the objective, one thread, all seeds."""
     return {
         "objective": "binary",
         "metric": "binary_logloss",

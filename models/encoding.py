@@ -95,7 +95,7 @@ class Encoder:
 
         y: 1 won, 0 lost, read at those rows only, as is weight.
         """
-        seen = frame.filter(pa.array(rows))
+        seen = frame if rows.all() else frame.filter(pa.array(rows))
         return cls(tuple(_fit_column(seen, y[rows], weight[rows], feature) for feature in features))
 
     @property

@@ -33,15 +33,6 @@ class Found:
     trials: tuple[dict[str, Any], ...]
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """The inner rows and validation rows, binned."""
-
-    rows: Any
-    validation: Any
-    growth: float
-
-
 def search(
     frame: pa.Table,
     labels: pa.Table,
@@ -56,19 +47,23 @@ def search(
 ) -> Found:
     """The best of `start` and n_trials further shapes, with its number of rounds from early stopping.
 
-    With n_trials 0 only the rounds are searched. Above MAX_SEARCH_ROWS rows a seeded sample of deals
-    stands for all. Where the train window is too thin to validate within, `start` is kept as it is.
+    With n_trials 0 only the rounds are searched. Above MAX_SEARCH_ROWS rows the shapes are judged on a
+    seeded sample of deals, and the best one's rounds on all. Where the train window is too thin to
+    validate within, `start` is kept as it is.
     """
     inner = inner_split(labels, split)
     if inner is None:
         return Found(start, _ROUNDS_WITHOUT_VALIDATION, ())
-    parts = _parts(frame, labels, split, inner, features, deal_power, seed)
+    known = inner[0].known | inner[1].known
+    everyone = np.ones(known.size, dtype=bool)
+    sampled = _sample_of_deals(deal_codes(labels), known, seed) if n_trials else everyone
+    parts = _parts(frame, labels, inner, sampled, features, deal_power, seed)
     trials: list[dict[str, Any]] = []
     best = (np.inf, start, 1)
 
     def judge(shape: Shape) -> float:
         nonlocal best
-        rounds, loss = fit_with_early_stopping(parts.rows, parts.validation, shape, seed=seed)
+        rounds, loss = fit_with_early_stopping(*parts, shape, seed=seed)
         trials.append({**shape.as_dict(), "rounds": rounds, "validation_log_loss": loss})
         best = min(best, (loss, shape, rounds), key=lambda judged: judged[0])
         if on_step is not None:
@@ -78,7 +73,12 @@ def search(
     judge(start)
     if n_trials:
         _explore(judge, seed=seed, n_trials=n_trials)
-    return Found(best[1], max(round(best[2] * parts.growth), 1), tuple(trials))
+    _, shape, rounds = best
+    if not sampled.all():
+        full = _parts(frame, labels, inner, everyone, features, deal_power, seed)
+        rounds, _ = fit_with_early_stopping(*full, shape, seed=seed)
+    growth = min(split.train.known.sum() / inner[0].known.sum(), _GROWTH_AT_MOST)
+    return Found(shape, max(round(rounds * growth), 1), tuple(trials))
 
 
 def _explore(judge: Callable[[Shape], float], *, seed: int, n_trials: int) -> None:
@@ -103,27 +103,24 @@ def _suggest(trial: Any) -> Shape:
 def _parts(
     frame: pa.Table,
     labels: pa.Table,
-    split: Split,
     inner: tuple[Window, Window],
+    sampled: BoolArray,
     features: tuple[Feature, ...],
     deal_power: float,
     seed: int,
-) -> _Parts:
+) -> tuple[Any, Any]:
+    """The rows to fit on and those to validate on, binned; the encoder has seen the former only."""
     y = known_outcomes(labels)
     fit, validation = inner
     fit_weight = window_weights(labels, fit, deal_power=deal_power)
-    validation_weight = window_weights(labels, validation)
-    sampled = _sample_of_deals(deal_codes(labels), fit.known | validation.known, seed)
-    fit_rows, validation_rows = fit.known & sampled, validation.known & sampled
-    encoder = Encoder.fit(frame, y, rows=fit_rows, weight=fit_weight, features=features)
+    encoder = Encoder.fit(frame, y, rows=fit.known & sampled, weight=fit_weight, features=features)
 
     def binned(rows: BoolArray, weight: FloatArray, like: Any = None) -> Any:
         X = encoder.transform(frame.filter(pa.array(rows)))
         return dataset(X, y[rows], weight[rows], seed=seed, like=like)
 
-    rows = binned(fit_rows, fit_weight)
-    growth = min(split.train.known.sum() / max(fit.known.sum(), 1), _GROWTH_AT_MOST)
-    return _Parts(rows, binned(validation_rows, validation_weight, rows), float(growth))
+    rows = binned(fit.known & sampled, fit_weight)
+    return rows, binned(validation.known & sampled, window_weights(labels, validation), rows)
 
 
 def _sample_of_deals(deals: Any, known: BoolArray, seed: int) -> BoolArray:

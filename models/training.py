@@ -85,9 +85,9 @@ def fit_win(
     _check_rows(frame, labels, split)
     y, rows = known_outcomes(labels), split.train.known
     weight = window_weights(labels, split.train, deal_power=deal_power)
-    encoder = Encoder.fit(frame, y, rows=rows, weight=weight, features=features)
-    X = encoder.transform(frame.filter(pa.array(rows)))
-    binned = dataset(X, y[rows], weight[rows], seed=seed)
+    seen, y, weight = frame.filter(pa.array(rows)), y[rows], weight[rows]
+    encoder = Encoder.fit(seen, y, rows=np.ones(y.size, dtype=bool), weight=weight, features=features)
+    binned = dataset(encoder.transform(seen), y, weight, seed=seed)
     booster = fit_booster(binned, found.shape, rounds=found.rounds, seed=seed)
     raw = WinModel(
         kind="lightgbm",
@@ -107,7 +107,7 @@ def fit_win(
         calibration=calibration,
         base=0.0,
         trained=_describe(labels, split, found, deal_power, seed),
-        typical=typical_values(frame, encoder, rows=rows & (y == 1)),
+        typical=typical_values(seen, encoder, rows=y == 1),
         record=record,
         note=calibration.note,
     )

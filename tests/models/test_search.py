@@ -63,12 +63,11 @@ def test_too_few_deals_to_validate_on_leave_the_shape_as_it_is(make, deals):
     assert best.rounds >= 1
 
 
-def test_above_the_row_limit_a_seeded_sample_of_whole_deals_is_searched(world, monkeypatch):
-    monkeypatch.setattr("models.search.MAX_SEARCH_ROWS", 1500)
-    sampled, _ = found(world, n_trials=0)
-    assert sampled == found(world, n_trials=0)[0]
-    monkeypatch.undo()
-    assert (
-        sampled.trials[0]["validation_log_loss"]
-        != found(world, n_trials=0)[0].trials[0]["validation_log_loss"]
-    )
+def test_above_the_row_limit_shapes_are_judged_on_a_sample_of_deals_and_rounds_on_all(world, monkeypatch):
+    everyone, _ = found(world)
+    monkeypatch.setattr("models.search.MAX_SEARCH_ROWS", 900)
+    sampled, _ = found(world)
+    assert sampled == found(world)[0]
+    assert sampled.trials[0]["validation_log_loss"] != everyone.trials[0]["validation_log_loss"]
+    alone, _ = found(world, start=sampled.shape, n_trials=0)
+    assert sampled.rounds == alone.rounds

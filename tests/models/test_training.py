@@ -24,21 +24,18 @@ def train(world, **changed):
     return train_win(world.frame, world.labels, split_of(world), world.features, **settings)
 
 
-def test_rows(world, p):
+def held_out(world, p):
     """y, p, weight of the out-of-time rows."""
     window = split_of(world).test
     rows = window.known
     return known_outcomes(world.labels)[rows], p[rows], window_weights(world.labels, window)[rows]
 
 
-test_rows.__test__ = False
-
-
 def test_the_model_beats_the_base_rate_out_of_time_and_nears_the_truth(make):
     world = make(deals=1500, seed=3)
     model = train(world)
-    y, p, weight = test_rows(world, model.p_win(world.frame))
-    truth = log_loss(*test_rows(world, world.p_true))
+    y, p, weight = held_out(world, model.p_win(world.frame))
+    truth = log_loss(*held_out(world, world.p_true))
     base = log_loss(y, np.full(y.size, np.average(y, weights=weight)), weight)
     assert log_loss(y, p, weight) < truth + 0.5 * (base - truth)
     assert auc(y, p, weight) > 0.7
@@ -48,7 +45,7 @@ def test_shuffled_labels_leave_nothing_to_learn(make):
     scores = []
     for seed in range(4):
         world = make(deals=1200, seed=seed, shuffled=True)
-        scores.append(auc(*test_rows(world, train(world).p_win(world.frame))))
+        scores.append(auc(*held_out(world, train(world).p_win(world.frame))))
     assert 0.45 < np.mean(scores) < 0.55
 
 
