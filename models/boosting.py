@@ -22,8 +22,8 @@ class Shape:
     """
 
     learning_rate: float = 0.05
-    num_leaves: int = 15
-    max_depth: int = 5
+    num_leaves: int = 8
+    max_depth: int = 4
     min_data_in_leaf: int = 50
     lambda_l2: float = 5.0
     feature_fraction: float = 0.6

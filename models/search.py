@@ -92,8 +92,8 @@ def _explore(judge: Callable[[Shape], float], *, seed: int, n_trials: int) -> No
 def _suggest(trial: Any) -> Shape:
     return Shape(
         learning_rate=trial.suggest_float("learning_rate", 0.03, 0.12, log=True),
-        num_leaves=trial.suggest_int("num_leaves", 7, 24),
-        max_depth=trial.suggest_int("max_depth", 3, 5),
+        num_leaves=trial.suggest_int("num_leaves", 4, 15),
+        max_depth=trial.suggest_int("max_depth", 2, 5),
         min_data_in_leaf=trial.suggest_int("min_data_in_leaf", 20, 400, log=True),
         lambda_l2=trial.suggest_float("lambda_l2", 0.1, 50.0, log=True),
         feature_fraction=trial.suggest_float("feature_fraction", 0.3, 1.0),

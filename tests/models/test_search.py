@@ -52,7 +52,7 @@ def test_the_search_sees_no_outcome_from_beyond_the_train_window(world):
 def test_shapes_stay_shallow_so_that_explanations_stay_cheap(world):
     best, _ = found(world, n_trials=8)
     assert max(trial["max_depth"] for trial in best.trials) <= 5
-    assert max(trial["num_leaves"] for trial in best.trials) <= 24
+    assert max(trial["num_leaves"] for trial in best.trials) <= 15
 
 
 @pytest.mark.parametrize("deals", [4, 12])
