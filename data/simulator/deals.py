@@ -152,8 +152,8 @@ def starting_parts(world: World, deals: Deals) -> Floats:
 
 def _first_amounts(rng: np.random.Generator, kind: Ints) -> Floats:
     """What is first typed in as the deal's worth, in its currency."""
-    amount: Floats = np.round(np.exp(rng.normal(10.6, 0.9, len(kind)) - 0.3 * (kind > 0)), -2) + 500
-    return amount
+    worth = np.exp(rng.normal(10.6, 0.9, len(kind)) - 0.3 * (kind > 0))
+    return np.asarray(np.round(worth, -2) + 500, dtype=np.float64)
 
 
 def _sellers(rng: np.random.Generator, world: World, account: Ints) -> Ints:
