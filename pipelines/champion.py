@@ -1,0 +1,203 @@
+"""The steps that settle which model serves: register the trained one, judge it, load the champion."""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from features.feature import Feature
+from models.audit import AuditReport
+from models.evaluation import Evaluation
+from models.promotion import decide, headline, promote, reconcile, reject
+from models.registry import (
+    CHALLENGER,
+    CHAMPION,
+    Registered,
+    RegistryUnreachableError,
+    Store,
+    TrainingRecord,
+    alias_version,
+    fetch,
+    load_champion,
+    mark_killed_runs,
+    move_alias,
+    register,
+    store_at,
+)
+from models.win_model import WinModel
+from pipelines.job import Job
+from pipelines.learning import Labelled, baseline
+from pipelines.progress import Say
+from pipelines.steps import View, readable
+
+__all__ = ["Serving", "champion_or_none", "choose_model", "open_store", "register_model"]
+
+_TIMED_ROWS = 500
+_AWAY: tuple[str, ...] = (
+    "The registry is away: the trained model was not registered, and nothing was promoted.",
+)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The model that scores the open deals, and how it came to. promoted: None if nothing was to judge."""
+
+    model: WinModel
+    promoted: bool | None
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def open_store(job: Job, say: Say) -> Store:
+    """The registry, with what killed runs left in it put in order.
+
+    Raises RegistryUnreachableError if it does not answer.
+    """
+    store = store_at(job.workspace, tracking_uri=job.settings.mlflow_tracking_uri)
+    for killed in mark_killed_runs(store):
+        say(f"run {killed} had been killed; marked so")
+    done = reconcile(store, at=job.now, run_id=job.run_id)
+    if done:
+        say(done)
+    return store
+
+
+def register_model(
+    job: Job, view: View, model: WinModel, evaluation: Evaluation | None, audited: AuditReport, say: Say
+) -> Registered | None:
+    """Log the run and register the model as the challenger; None for a baseline, which is not registered."""
+    if evaluation is None:
+        return None
+    store = open_store(job, say)
+    say("logging the run")
+    model = model.with_metrics(headline(evaluation))
+    folder = model.save(job.workspace / "models" / model.version)
+    registered = register(
+        store,
+        TrainingRecord(
+            run_id=job.run_id,
+            model_version=model.version,
+            model_dir=folder,
+            parameters=_parameters(job, view, model, audited),
+            evaluation=evaluation.document,
+            data_fingerprint=view.data_version,
+            artifacts={"evaluation": tuple(sorted(path for path in job.run_dir.iterdir() if path.is_file()))},
+        ),
+    )
+    move_alias(store, CHALLENGER, registered.version)
+    return registered
+
+
+def choose_model(
+    job: Job, view: View, rows: Labelled, features: tuple[Feature, ...], model: WinModel,
+    evaluation: Evaluation | None, registered: Registered | None, say: Say,
+) -> Serving:  # fmt: skip
+    """Promote the trained model if it passes the gate, and return the champion.
+
+    Without a champion, every deal gets the baseline: skill that was not shown is not claimed. With the
+    registry away, the last verified champion serves.
+    """
+    if evaluation is None:
+        return Serving(model, None, (), (model.note,))
+    promoted, reasons = False, _AWAY
+    if registered is None:
+        champion, warnings = champion_or_none(job)
+    else:
+        promoted, reasons = _judged(job, rows, model, evaluation, registered)
+        say(" ".join(reasons))
+        if promoted:
+            return Serving(model, True, reasons)
+        champion, warnings = champion_or_none(job)
+    if champion is not None:
+        return Serving(champion, False, reasons, warnings)
+    why = f"no model has earned promotion: {' '.join(reasons)} Every deal gets a baseline score."
+    return Serving(baseline(view, rows, features, why), False, reasons, (*warnings, why))
+
+
+def champion_or_none(job: Job) -> tuple[WinModel | None, tuple[str, ...]]:
+    """The champion from its verified copy, with a warning if the registry is away; None if there is none."""
+    store = store_at(job.workspace, tracking_uri=job.settings.mlflow_tracking_uri)
+    try:
+        found = load_champion(store)
+    except RegistryUnreachableError as error:
+        return None, (str(error),)
+    if found is None:
+        return None, ()
+    return WinModel.load(found.folder), (found.degraded,) if found.degraded else ()
+
+
+def _judged(
+    job: Job, rows: Labelled, model: WinModel, evaluation: Evaluation, registered: Registered
+) -> tuple[bool, tuple[str, ...]]:
+    """The verdict; with the registry away half way, none, and the next start puts it in order."""
+    try:
+        return _judge(job, rows, model, evaluation, registered)
+    except RegistryUnreachableError as error:
+        return False, (str(error),)
+
+
+def _judge(
+    job: Job, rows: Labelled, model: WinModel, evaluation: Evaluation, registered: Registered
+) -> tuple[bool, tuple[str, ...]]:
+    """Hold the challenger against the champion on the same test rows; move the alias if it wins."""
+    store = store_at(job.workspace, tracking_uri=job.settings.mlflow_tracking_uri)
+    current = alias_version(store, CHAMPION)
+    test = rows.frame.filter(pa.array(rows.split.test.known))
+    champion_p = None
+    if current is not None:
+        champion = WinModel.load(fetch(store, current).folder)
+        champion_p = champion.p_win(readable(test, champion))
+    gap, seconds = _guard_figures(model, test)
+    decision = decide(
+        evaluation,
+        champion_p=champion_p,
+        additivity_gap=gap,
+        seconds_per_row=seconds,
+        seed=job.settings.seed,
+    )
+    note_it = partial(
+        promote if decision.promote else reject,
+        store,
+        registered.version,
+        reasons=decision.reasons,
+        headline=headline(evaluation),
+        run_id=job.run_id,
+        at=job.now,
+    )
+    if decision.promote:
+        note_it(expected_champion=current)
+    else:
+        note_it()
+    return decision.promote, decision.reasons
+
+
+def _guard_figures(model: WinModel, frame: pa.Table) -> tuple[float, float]:
+    """The largest gap between explanations and log-odds, and seconds to score and explain a row."""
+    few = frame.slice(0, _TIMED_ROWS)
+    if not few.num_rows:
+        return 0.0, 0.0
+    started = time.perf_counter()
+    base, parts = model.contributions(few)
+    seconds = (time.perf_counter() - started) / few.num_rows
+    return float(np.abs(base + parts.sum(axis=1) - model.log_odds(few)).max()), seconds
+
+
+def _parameters(job: Job, view: View, model: WinModel, audited: AuditReport) -> dict[str, Any]:
+    """What decided the model, as plain values."""
+    settings = job.settings
+    return {
+        "as_of": view.as_of.isoformat(),
+        "step_days": view.step_days,
+        "mapping": settings.mapping,
+        "max_snapshots": settings.max_snapshots,
+        "seed": settings.seed,
+        "n_trials": settings.n_trials,
+        "features": len(model.feature_names),
+        "audit_dropped": ", ".join(audited.dropped),
+        "audit_waived": ", ".join(audited.waived),
+        **{name: model.trained[name] for name in ("deal_power", "rounds")},
+        **{f"shape.{name}": value for name, value in model.trained["shape"].items()},
+    }

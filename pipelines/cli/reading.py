@@ -1,0 +1,61 @@
+"""Commands that read what was published: at once, and without the machinery that made it."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.console import reporting
+from pipelines.cli.options import AsJson, Config, Debug, Workspace, settings_of
+
+__all__ = ["deals", "explain"]
+
+
+def deals(
+    workspace: Workspace = None,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, help="Show at most so many deals.")] = 20,
+    owner: Annotated[str | None, typer.Option("--owner", help="Only this owner's, by id or name.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Rank the open deals by their published probability of winning.
+
+    Example: dealcast deals --workspace demo --top 10
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        from pipelines.show import deals_table
+        from serving.deals import rank_deals
+        from serving.published import open_published
+
+        published = open_published(settings_of(config, workspace=workspace).workspace)
+        ranked = rank_deals(published, top=top, owner=owner)
+        found = {
+            "run_id": published.run_id,
+            "as_of": published.as_of,
+            "model_version": published.model_version,
+            "is_baseline": published.is_baseline,
+            "deals": [asdict(deal) for deal in ranked],
+        }
+        output.result(found, deals_table(ranked, published))
+
+
+def explain(
+    opportunity_id: Annotated[str, typer.Argument(help="The deal's id, as `dealcast deals` shows it.")],
+    workspace: Workspace = None,
+    config: Config = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Say why a deal has its probability: drivers that add up exactly, and sentences.
+
+    Example: dealcast explain OPP-000123 --workspace demo
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        from pipelines.show import explanation_view
+        from serving.deals import explain_deal
+        from serving.published import open_published
+
+        settings = settings_of(config, workspace=workspace)
+        explanation = explain_deal(open_published(settings.workspace), opportunity_id)
+        output.result(asdict(explanation), explanation_view(explanation, top=settings.explain_top))

@@ -1,0 +1,118 @@
+"""Commands that work on data: run, extract, simulate."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.console import reporting
+from pipelines.cli.options import (
+    AsJson,
+    AsOf,
+    Config,
+    Debug,
+    Mapping,
+    Snapshots,
+    Source,
+    Workspace,
+    settings_of,
+)
+
+__all__ = ["extract", "run", "simulate"]
+
+_SECONDS = 2
+
+
+def run(
+    source: Source = None,
+    mapping: Mapping = None,
+    workspace: Workspace = None,
+    as_of: AsOf = None,
+    snapshots: Snapshots = None,
+    direct: Annotated[bool, typer.Option("--direct", help="Run the same steps without Prefect.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Do everything from a CRM's files to published win probabilities.
+
+    Load, check, build features, train, evaluate, promote if better, score the open deals, publish.
+
+    Example: dealcast run --source export --mapping canonical --workspace demo
+    """
+    given = {
+        "source": source,
+        "mapping": mapping,
+        "workspace": workspace,
+        "as_of": as_of,
+        "snapshots": snapshots,
+    }
+    with reporting(as_json=as_json, debug=debug) as output:
+        settings = settings_of(config, **given)
+        output.workspace = settings.workspace
+        from pipelines.launch import launch
+        from pipelines.progress import Progress
+        from pipelines.show import run_view
+
+        with Progress(output.err) as progress:
+            result = launch(settings, given, config, direct=direct, progress=progress)
+        output.warn(list(result.warnings))
+        output.result(asdict(result), run_view(result))
+
+
+def extract(
+    source: Source = None,
+    mapping: Mapping = None,
+    workspace: Workspace = None,
+    config: Config = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Load a source's files into the warehouse, checked against the data contract.
+
+    Example: dealcast extract --source export --mapping canonical --workspace demo
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        settings = settings_of(config, source=source, mapping=mapping, workspace=workspace)
+        output.workspace = settings.workspace
+        from pipelines.parts import extract_part
+        from pipelines.show import facts_table
+
+        report = extract_part(settings, output.err)
+        output.warn(list(report.warnings))
+        facts = [
+            ("load", report.load_id),
+            ("unchanged since the last load", "yes" if report.unchanged else "no"),
+        ]
+        rows = [(table, f"{n:,} rows") for table, n in report.rows.items()]
+        output.result({"status": "done", **asdict(report)}, facts_table("Loaded", [*facts, *rows]))
+
+
+def simulate(
+    directory: Annotated[
+        Path, typer.Argument(help="Folder to write; the truth goes to DIR-truth beside it.")
+    ],
+    deals: Annotated[int, typer.Option("--deals", min=1, help="How many deals.")] = 3000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 7,
+    years: Annotated[float, typer.Option("--years", min=0.1, help="Over how many years deals begin.")] = 3.0,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="When the world ends: date, or time with zone.")
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write a made-up B2B world, with its hidden truth apart, in the canonical tables.
+
+    Example: dealcast simulate world --deals 3000 --seed 7
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        from data.settings import parse_as_of
+        from data.simulator import simulate as make
+        from pipelines.progress import Progress
+        from pipelines.show import facts_table
+
+        end = parse_as_of(as_of) if as_of else None
+        with Progress(output.err) as progress, progress.stage("Simulating") as say:
+            report = make(directory, deals=deals, seed=seed, years=years, as_of=end, on_step=say)
+        output.result({"status": "done", **asdict(report)}, facts_table("Simulated", asdict(report).items()))

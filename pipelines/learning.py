@@ -1,0 +1,156 @@
+"""The steps of a run that learn: label, split, audit, train, evaluate.
+
+Plain functions like those in `pipelines.steps`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from data.warehouse import open_warehouse
+from features.feature import AgainstNorm, Feature
+from models.arrays import BoolArray, known_outcomes
+from models.audit import AuditReport, audit
+from models.baselines import fit_baselines
+from models.censoring import window_weights
+from models.evaluation import Evaluation, evaluate, write_evaluation
+from models.labels import label_frame
+from models.split import Split, Window, time_split
+from models.training import train_win
+from models.win_model import WinModel, baseline_model
+from pipelines.job import Job
+from pipelines.progress import Say
+from pipelines.steps import Built, View
+
+__all__ = [
+    "Labelled", "audit_features", "baseline", "evaluate_model", "kept_features", "label_and_split",
+    "train_model",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Past snapshots with their labels and split; `thin` says why no model can be learnt, if so."""
+
+    frame: pa.Table
+    labels: pa.Table
+    split: Split
+    thin: str | None
+
+
+def label_and_split(job: Job, view: View, built: Built, say: Say) -> Labelled:
+    """Label the past snapshots by what was known at as_of, and split them by time."""
+    with open_warehouse(job.workspace) as warehouse:
+        labels = label_frame(warehouse.tables()["opportunities"], built.past, view.as_of)
+    embargo = job.settings.embargo_days or None
+    split = time_split(labels, as_of=view.as_of, step_days=view.step_days, embargo_days=embargo)
+    return Labelled(built.past, labels, split, _thin(view, split, job.settings.min_closed_per_outcome))
+
+
+def audit_features(job: Job, built: Built, rows: Labelled, say: Say) -> AuditReport:
+    """Find features that know the outcome, on training rows alone; write audit.json."""
+    settings, window = job.settings, rows.split.train
+    known = pa.array(window.known)
+    report = audit(
+        rows.frame.filter(known),
+        known_outcomes(rows.labels)[window.known],
+        weight=window_weights(rows.labels, window)[window.known],
+        features=[one for one in built.features if not isinstance(one.value, AgainstNorm)],
+        open_frame=built.open,
+        max_auc=settings.audit_max_auc,
+        max_fill_jump=settings.audit_max_fill_jump,
+        allow=settings.audit_allow,
+    )
+    say(f"{report.checked} features checked, {len(report.dropped)} left out")
+    (job.run_dir / "audit.json").write_bytes(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2))
+    return report
+
+
+def kept_features(built: Built, report: AuditReport) -> tuple[Feature, ...]:
+    """The catalogue without what the audit dropped, and without what is learnt from it."""
+    dropped = set(report.dropped)
+    return tuple(
+        feature
+        for feature in built.features
+        if feature.name not in dropped
+        and not (
+            isinstance(feature.value, AgainstNorm)
+            and dropped & {feature.value.number, feature.value.category}
+        )
+    )
+
+
+def train_model(job: Job, view: View, rows: Labelled, features: tuple[Feature, ...], say: Say) -> WinModel:
+    """A calibrated win model on the given features; the baseline where there is too little to learn from."""
+    if rows.thin:
+        say(rows.thin)
+        return baseline(view, rows, features, rows.thin)
+    return train_win(
+        rows.frame,
+        rows.labels,
+        rows.split,
+        features,
+        seed=job.settings.seed,
+        n_trials=job.settings.n_trials,
+        on_step=say,
+    )
+
+
+def evaluate_model(
+    job: Job, rows: Labelled, features: tuple[Feature, ...], model: WinModel, say: Say
+) -> Evaluation | None:
+    """Score the model and the baselines out of time; write evaluation.json and the predictions behind it.
+
+    None for a baseline, which is no model and claims nothing.
+    """
+    if model.kind == "baseline":
+        return None
+    labels, split = rows.labels, rows.split
+    y, test = known_outcomes(labels), split.test.known
+    fitted: BoolArray = split.train.known | split.calibration.known
+    weight = window_weights(labels, split.train) + window_weights(labels, split.calibration)
+    say("fitting the baselines")
+    baselines = fit_baselines(
+        rows.frame.filter(pa.array(fitted)),
+        y[fitted],
+        weight=weight[fitted],
+        features=features,
+    )
+    say("scoring the test rows")
+    frame = rows.frame.filter(pa.array(test))
+    evaluation = evaluate(
+        rows.frame,
+        labels,
+        split=split,
+        weight=window_weights(labels, split.test)[test],
+        p_win=model.p_win(frame),
+        baselines=baselines.predict(frame),
+        model_version=model.version,
+        seed=job.settings.seed,
+    )
+    write_evaluation(evaluation, job.run_dir)
+    return evaluation
+
+
+def baseline(view: View, rows: Labelled, features: tuple[Feature, ...], reason: str) -> WinModel:
+    """One rate for every deal: the share won of the deals that closed, corrected for those still open."""
+    labels = rows.labels
+    y = known_outcomes(labels)
+    every = np.ones(labels.num_rows, dtype=np.bool_)
+    window = Window(view.as_of, view.as_of, inside=every, known=~np.isnan(y))
+    weight = window_weights(labels, window, deal_power=1.0)
+    return baseline_model(rows.frame, y, weight=weight, features=features, reason=reason)
+
+
+def _thin(view: View, split: Split, needed: int) -> str | None:
+    """Why there is too little to learn from, in words; None if there is enough."""
+    if min(view.won, view.lost) < needed:
+        return (
+            f"not enough closed deals ({view.won} won, {view.lost} lost; {needed} of each are needed): "
+            "every deal gets a baseline score, the share won so far."
+        )
+    if split.thin:
+        return f"not enough closed deals to train, calibrate and test out of time. {split.thin}"
+    return None

@@ -1,0 +1,238 @@
+"""How results look on a terminal: values in, rich renderables out. CRM text is shown, never obeyed."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.job import RunResult
+from serving.deals import DealScore, Driver, Explanation, Reason
+from serving.published import Published
+from serving.text import printable
+
+__all__ = [
+    "caption", "deals_table", "evidence_table", "explanation_view", "facts_table", "metrics_table", "money",
+    "run_view", "when",
+]  # fmt: skip
+
+_MISSING = "–"
+_BAR_WIDTH = 24
+_SMALL_CHANGE = 0.0005
+
+
+def when(instant: datetime | None) -> str:
+    """A UTC instant as people read it: a date where it is a midnight.
+
+    >>> from datetime import UTC
+    >>> when(datetime(2026, 1, 5, tzinfo=UTC)), when(datetime(2026, 1, 5, 7, 30, tzinfo=UTC))
+    ('2026-01-05', '2026-01-05 07:30 UTC')
+    """
+    if instant is None:
+        return _MISSING
+    return (
+        f"{instant:%Y-%m-%d}" if instant.strftime("%H%M%S") == "000000" else f"{instant:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def money(amount: float | None, currency: str | None) -> str:
+    """An amount with thousands separated and its currency.
+
+    >>> money(1234567.4, "EUR"), money(12.5, None), money(None, "EUR")
+    ('1,234,567 EUR', '12.50', '–')
+    """
+    if amount is None:
+        return _MISSING
+    shown = f"{amount:,.0f}" if abs(amount) >= 100 else f"{amount:,.2f}"
+    return f"{shown} {printable(currency, longest=8)}".rstrip()
+
+
+def caption(published: Published) -> str:
+    """When and by which model the scores were made; a baseline is called one."""
+    made = f"as of {when(published.as_of)} · model {published.model_version} · run {published.run_id}"
+    if published.is_baseline:
+        return f"BASELINE SCORES: one rate for every deal, not a model's prediction\n{made}"
+    return made
+
+
+def deals_table(deals: Sequence[DealScore], published: Published) -> RenderableType:
+    """The ranked deals with what moves each most."""
+    table = Table(
+        title="Open deals by probability of winning", caption=caption(published), box=None, pad_edge=False,
+        title_justify="left", caption_justify="left", header_style="bold",
+    )  # fmt: skip
+    for name in ("#", "win"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("change", justify="right", no_wrap=True)
+    table.add_column("deal", overflow="fold", max_width=44)
+    table.add_column("owner", max_width=20)
+    table.add_column("amount", justify="right", no_wrap=True)
+    table.add_column("stage", max_width=20)
+    table.add_column("close", no_wrap=True)
+    table.add_column("what moves it most", overflow="fold")
+    for deal in deals:
+        table.add_row(
+            str(deal.rank),
+            f"{deal.p_win:.1%}",
+            _change(deal.change),
+            _named(deal),
+            _cell(deal.owner or deal.owner_id),
+            money(deal.amount, deal.currency),
+            _cell(deal.stage),
+            _cell(deal.expected_close_on),
+            _cell(deal.top_reason),
+        )
+    if not deals:
+        return Group(Text("No open deals."), Text(caption(published), "dim"))
+    return table
+
+
+def explanation_view(explanation: Explanation, *, top: int) -> RenderableType:
+    """A deal's probability, what past deals like it did, its drivers as bars and reasons as sentences."""
+    deal = explanation.deal
+    about = " · ".join(
+        part
+        for part in (
+            printable(deal.account), printable(deal.stage), money(deal.amount, deal.currency),
+            f"closes {deal.expected_close_on}" if deal.expected_close_on else "",
+            f"owner {printable(deal.owner or deal.owner_id)}" if deal.owner or deal.owner_id else "",
+        )
+        if part and part != _MISSING
+    )  # fmt: skip
+    lines: list[RenderableType] = [
+        Text.assemble(
+            (printable(deal.name) or deal.opportunity_id, "bold"), f"  ({printable(deal.opportunity_id)})"
+        ),
+        Text(about, "dim"),
+        Text.assemble(("\n" + f"{deal.p_win:.1%}", "bold"), " probability of winning", _moved(deal.change)),
+    ]
+    if explanation.model_version.startswith("baseline"):
+        lines.append(Text("BASELINE: one rate for every deal, not a model's prediction.", "yellow"))
+    if explanation.evidence:
+        lines.append(Text(printable(explanation.evidence)))
+    if any(driver.log_odds for driver in explanation.drivers):
+        lines += [Text("\nDrivers, in log-odds (0 changes nothing; +0.7 doubles the odds)", "bold"),
+                  _bars(explanation.drivers), _sum_line(explanation)]  # fmt: skip
+    for title, reasons in (("Speaks for it", explanation.up), ("Speaks against it", explanation.down)):
+        if reasons:
+            lines += [Text(f"\n{title}", "bold"), *(_reason(reason) for reason in reasons[:top])]
+    lines.append(Text(f"\nas of {when(explanation.as_of)} · model {explanation.model_version}", "dim"))
+    return Group(*lines)
+
+
+def facts_table(title: str, facts: Iterable[tuple[str, Any]]) -> RenderableType:
+    """Names and values, one a line."""
+    table = Table(title=title, box=None, show_header=False, title_justify="left", pad_edge=False)
+    table.add_column("name", style="bold", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    for name, value in facts:
+        table.add_row(name, Text(printable(value, longest=2000)))
+    return table
+
+
+def evidence_table(title: str, rows: Sequence[dict[str, Any]]) -> RenderableType:
+    """The rows behind a value, one a line, their columns as the data has them."""
+    if not rows:
+        return Group(Text(title, "bold"), Text("No rows stand behind it."))
+    table = Table(title=title, box=None, title_justify="left", pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(
+            *(when(value) if isinstance(value, datetime) else _cell(value) for value in row.values())
+        )
+    return table
+
+
+def _named(deal: DealScore) -> Text:
+    name = printable(deal.name, longest=80) or deal.opportunity_id
+    return Text.assemble(name, (f" {printable(deal.opportunity_id, longest=40)}", "dim"))
+
+
+def _cell(value: object) -> Text:
+    return Text(printable(value) or _MISSING)
+
+
+def _change(change: float | None) -> Text:
+    if change is None:
+        return Text(_MISSING)
+    if abs(change) < _SMALL_CHANGE:
+        return Text("=")
+    return Text(f"{change * 100:+.1f}", "green" if change > 0 else "red")
+
+
+def _moved(change: float | None) -> str:
+    if change is None:
+        return ""
+    if abs(change) < _SMALL_CHANGE:
+        return ", as in the run before"
+    return f", {'up' if change > 0 else 'down'} {abs(change) * 100:.1f} points since the run before"
+
+
+def _bars(drivers: Sequence[Driver]) -> Table:
+    """Bars to the right of the middle speak for the deal, bars to the left against it."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    largest = max(abs(driver.log_odds) for driver in drivers)
+    for driver in drivers:
+        filled = round(abs(driver.log_odds) / largest * _BAR_WIDTH)
+        bar = "█" * filled
+        up = driver.log_odds >= 0
+        table.add_row(
+            Text(printable(driver.title)),
+            Text(f"{driver.log_odds:+.2f}"),
+            Text("" if up else bar.rjust(_BAR_WIDTH), "red"),
+            Text(bar if up else "", "green"),
+        )
+    return table
+
+
+def _sum_line(explanation: Explanation) -> Text:
+    total = sum(driver.log_odds for driver in explanation.drivers)
+    return Text(
+        f"base {explanation.base_log_odds:+.2f}, drivers {total:+.2f}, together {explanation.log_odds:+.2f} "
+        f"= {explanation.deal.p_win:.1%}",
+        "dim",
+    )
+
+
+def _reason(reason: Reason) -> Text:
+    return Text.assemble((f"{reason.log_odds:+.2f}  ", "green" if reason.log_odds > 0 else "red"),
+                         printable(reason.sentence, longest=400))  # fmt: skip
+
+
+def run_view(result: RunResult) -> RenderableType:
+    """What a run did, and how good its model is beside what users would otherwise have."""
+    if result.status == "skipped":
+        return Text("skipped: another run holds the workspace")
+    facts = [
+        ("result", result.message),
+        ("as of", when(result.as_of)),
+        ("model", result.model_version),
+        ("open deals scored", f"{result.open_deals:,}"),
+        ("published", result.paths.get("published")),
+        ("report", result.paths.get("report")),
+    ]
+    parts: list[RenderableType] = [facts_table(f"Run {result.run_id}", [fact for fact in facts if fact[1]])]
+    if result.metrics:
+        parts += [Text(), metrics_table(result.metrics)]
+    return Group(*parts)
+
+
+def metrics_table(metrics: dict[str, dict[str, Any]]) -> RenderableType:
+    """Out-of-time figures of the model and the baselines, with 95 % intervals."""
+    table = Table(title="Out of time (95 % interval)", box=None, title_justify="left", pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    names = {"auc": "AUC ↑", "log_loss": "log-loss ↓", "brier": "Brier ↓", "ece": "calibration error ↓"}
+    for title in names.values():
+        table.add_column(title, justify="right", no_wrap=True)
+    for model, figures in metrics.items():
+        table.add_row(model, *(_figure(figures.get(name), figures.get(f"{name}_interval")) for name in names))
+    return table
+
+
+def _figure(value: float | None, interval: Sequence[float] | None) -> str:
+    if value is None:
+        return _MISSING
+    return f"{value:.3f}" if not interval else f"{value:.3f} ({interval[0]:.3f}–{interval[1]:.3f})"
