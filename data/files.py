@@ -1,5 +1,7 @@
 """Raw tables from a folder of CSV, CSV.gz and Parquet files: one table per file, named after its stem."""
+# ruff: noqa: S608 -- paths and names cannot be bound; they are quoted
 
+import csv
 import gzip
 import hashlib
 from dataclasses import dataclass
@@ -106,6 +108,10 @@ def _csv_reader(path: Path) -> str:
     The dialect is fixed from the header line, because a sniffed one may skip lines it cannot place
     (a ragged file came back empty, without an error).
     """
+    return f"read_csv({literal(path)}, {_dialect(_header(path))}, sample_size=-1)"
+
+
+def _header(path: Path) -> str:
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     try:
         with opener(path, "rt", encoding="utf-8-sig", errors="replace") as stream:
@@ -113,14 +119,35 @@ def _csv_reader(path: Path) -> str:
     except (OSError, EOFError) as error:
         raise SourceError(f"{path}: cannot be read ({error}). Export the file again.") from error
     if not header.strip():
-        raise SourceError(
-            f"{path}: expected a header line with column names, found none. Export the file again."
-        )
-    delimiter = max(_DELIMITERS, key=header.count)
+        raise SourceError(f"{path}: expected a header line with column names, found none.")
+    return header.rstrip("\r\n")
+
+
+def _dialect(header: str) -> str:
+    delimiter = literal(_delimiter(header))
     return (
-        f"read_csv({literal(path)}, delim={literal(delimiter)}, quote='\"', escape='\"', header=true, "
-        "skip=0, comment='', strict_mode=true, null_padding=false, sample_size=-1)"
+        f"delim={delimiter}, quote='\"', escape='\"', comment='', header=true, skip=0, "
+        "strict_mode=true, null_padding=false"
     )
+
+
+def _delimiter(header: str) -> str:
+    return max(_DELIMITERS, key=header.count)
+
+
+def _csv_fault(con: duckdb.DuckDBPyConnection, path: Path) -> str | None:
+    """What is wrong, with its line: the sniffer tells neither, reading every column as text does."""
+    header = _header(path)
+    names = next(csv.reader([header], delimiter=_delimiter(header)))
+    columns = ", ".join(f"{literal(f'{i} {name}')}: 'VARCHAR'" for i, name in enumerate(names))
+    try:
+        con.cursor().execute(
+            f"SELECT count(COLUMNS(*)) FROM read_csv({literal(path)}, {_dialect(header)}, auto_detect=false, "
+            f"columns={{{columns}}})"
+        ).fetchall()
+    except duckdb.Error as error:
+        return _essence(error)
+    return None
 
 
 def _essence(error: duckdb.Error) -> str:
