@@ -11,6 +11,7 @@ from features.feature import AgainstNorm, Feature, Formula, Measure
 from features.gate import Known, gate
 from features.running import Grid, run_measures
 from features.snapshots import Snapshots
+from features.streams.people import touches
 from features.streams.stream import Stream
 
 __all__ = ["ENTITY_KEYS", "Keep", "feature_frame", "feature_table", "known_spine"]
@@ -93,6 +94,7 @@ def known_spine(
     """The snapshots with the keys of every entity (see `ENTITY_KEYS`), and the tables behind the gate."""
     numbered = keep("numbered", _numbered(snapshots))
     known = gate(tables, snapshots.calendar, numbered.select("opportunity_id", "deal").distinct())
+    known["touches"] = keep("touches", touches(known))
     return keep("spine", _with_owner(numbered, snapshots, known)), known
 
 
@@ -109,7 +111,7 @@ def _numbered(snapshots: Snapshots) -> ir.Table:
 def _with_owner(numbered: ir.Table, snapshots: Snapshots, known: Mapping[str, ir.Table]) -> ir.Table:
     """Add the owner at the snapshot: from the owner history, else the present one."""
     grid = Grid(numbered.select("slot", key=numbered.deal), snapshots.calendar, snapshots.dense)
-    history = run_measures(STREAMS["owners"].rows(known), [_OWNER], grid)
+    history = run_measures(STREAMS["owners"].rows(known), [_OWNER], grid, lambda table: table)
     present = known["opportunities"].select(deal_id="opportunity_id", present="owner_id")
     joined = numbered.left_join(
         history.rename(run_key="key", run_slot="slot"), [("deal", "run_key"), ("slot", "run_slot")]
@@ -147,9 +149,9 @@ def _join_stream(
         grid = Grid(table, snapshots.calendar, snapshots.dense)
         if stream.entity != "deal":
             grid = Grid(table.filter(table.key.notnull()).distinct(), snapshots.calendar, dense=False)
-        run = run_measures(rows, list(names), grid)
+        run = run_measures(rows, list(names), grid, lambda table: keep("rows", table))
         run = run.rename({name: f"m{i}" for i, name in enumerate(names.values())})
-    run = keep(stream.name, run).rename({key_name: "key", slot_name: "slot"})
+    run = keep(f"{stream.name}_measures", run).rename({key_name: "key", slot_name: "slot"})
     return wide.left_join(run, [(key, key_name), ("slot", slot_name)])
 
 

@@ -31,11 +31,11 @@ def gate(tables: Mapping[str, ir.Table], calendar: Calendar, deals_wanted: ir.Ta
     `deal`; `deal_changes` is `opportunity_changes` so cut. The others stay whole, since the history of
     an account or a seller is made of other deals.
     """
-    known = {name: _in_seconds(table, calendar) for name, table in tables.items()}
-    for name, table in known.items():
-        clock = TABLES[name].clock if name in TABLES else None
-        if clock is not None:
-            known[name] = table.filter(table[_seconds_name(clock)] < calendar.anchor_s)
+    known = {}
+    for name, table in tables.items():
+        clock = TABLES[name].clock
+        recorded = table if clock is None else table.filter(table[clock] < calendar.as_of)
+        known[name] = _in_seconds(recorded, calendar)
     deals = known["opportunities"]
     closed = deals.outcome.notnull() & (deals.closed_s < calendar.anchor_s)
     known["opportunities"] = deals.mutate(

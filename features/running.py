@@ -6,7 +6,7 @@ are whole numbers held as float64, hence exact in any order: no later row can mo
 (Measured against joins and windows in docs/design.md, "Formulation".)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,12 +48,17 @@ _ENTER = _Clock("enter")
 _Column = tuple[str, str, Where]  # how ("count", "sum", "max"), column, where
 
 
-def run_measures(rows: ir.Table, measures: Sequence[Measure], grid: Grid) -> ir.Table:
+def run_measures(
+    rows: ir.Table, measures: Sequence[Measure], grid: Grid, keep: Callable[[ir.Table], ir.Table]
+) -> ir.Table:
     """One row per grid row: key, slot and one column `m<i>` per measure, in the measures' order.
 
     rows: key, seen_s, and as the measures need: at_s, until_s, prev_at_s, rank and value columns.
+    keep: stores the rows, cut to the grid's keys and the columns in use, since each clock reads them.
     """
-    rows = rows.filter(rows.key.notnull() & rows.seen_s.notnull())
+    columns = [name for name in rows.columns if name in _columns_used(measures)]
+    rows = rows.filter(rows.seen_s.notnull()).select(*columns).inner_join(grid.spans, "key")
+    rows = keep(rows)
     terms = [_terms(measure, rows) for measure in measures]
     wanted: dict[_Clock, list[_Column]] = {}
     for measure_terms in terms:
@@ -88,6 +93,13 @@ def run_measures(rows: ir.Table, measures: Sequence[Measure], grid: Grid) -> ir.
         out[f"m{i}"] = value
     result = totals.select("key", "slot", **out)
     return _with_current(result, rows, measures)
+
+
+def _columns_used(measures: Sequence[Measure]) -> set[str]:
+    used = {"key", "seen_s", "at_s", "until_s", "prev_at_s", "rank"}
+    for measure in measures:
+        used |= {measure.column, *(column for column, _ in measure.where)}
+    return used
 
 
 def _terms(measure: Measure, rows: ir.Table) -> list[tuple[int, _Clock, _Column]]:
@@ -140,7 +152,6 @@ def _buckets(rows: ir.Table, clock: _Clock, columns: dict[str, _Column], grid: G
     """Aggregates per (key, slot), where slot is the grid's first one after the clock strikes."""
     struck = _clocked(rows, clock)
     struck = struck.mutate(slot=grid.calendar.first_slot_after(struck.clock_s))
-    struck = struck.inner_join(grid.spans, "key")
     struck = struck.filter(struck.slot <= struck.last)
     struck = struck.mutate(slot=ibis.greatest(struck.slot, struck.first))
     bucket = struck.group_by("key", "slot").agg(

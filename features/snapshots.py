@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 __all__ = [
@@ -68,7 +69,8 @@ class Calendar:
         """Whole epoch seconds of a timestamp, on this calendar's clock."""
         if self.shift_us:
             instant = instant - ibis.interval(microseconds=self.shift_us)
-        return instant.epoch_seconds().floor().cast("int64")
+        seconds = _epoch(instant) if _is_on_duckdb(instant) else instant.epoch_seconds()
+        return seconds.floor().cast("int64")
 
     def first_slot_after(self, seconds: ir.IntegerValue) -> ir.IntegerValue:
         """The first slot whose instant lies strictly after an epoch second."""
@@ -148,6 +150,16 @@ def snapshots_from_keys(tables: Mapping[str, ir.Table], keys: ir.Table, calendar
     deals = tables["opportunities"].select("opportunity_id", "account_id")
     table = keys.select("opportunity_id", "slot").inner_join(deals, "opportunity_id")
     return Snapshots(table.select("opportunity_id", "account_id", "slot"), calendar, dense=False)
+
+
+@ibis.udf.scalar.builtin(name="epoch")
+def _epoch(instant: dt.Timestamp(timezone="UTC")) -> float:  # type: ignore[valid-type, empty-body]
+    """DuckDB's epoch of a TIMESTAMPTZ: Ibis casts to TIMESTAMP first, which costs six times as much."""
+
+
+def _is_on_duckdb(expression: ir.Value) -> bool:
+    backends, _ = expression._find_backends()
+    return [backend.name for backend in backends] == ["duckdb"]
 
 
 def _append(times: list[datetime], value: datetime | None) -> None:

@@ -6,15 +6,18 @@ import ibis.expr.types as ir
 from features.gate import Known
 from features.streams.stream import Stream, as_count
 
-__all__ = ["MEETING_KINDS", "STREAMS"]
+__all__ = ["MEETING_KINDS", "STREAMS", "touches"]
 
 MEETING_KINDS = ("meeting", "demo", "workshop", "event")
 _SENIORITY_RANK = {"c_level": 5, "vp": 4, "director": 3, "manager": 2, "individual": 1}
 _FOREVER = 2**40
 
 
-def _touches(known: Known) -> ir.Table:
-    """One row per past activity and contact who took part; a repeated participant counts once."""
+def touches(known: Known) -> ir.Table:
+    """One row per past activity and contact who took part; a repeated participant counts once.
+
+    Stands among the known tables as `touches`, since several streams are made of it.
+    """
     activities, people = known["activities"], known["activity_participants"]
     people = people.filter(people.contact_id.notnull() & (people.attended.isnull() | people.attended))
     joined = activities.inner_join(people.select("activity_id", "contact_id"), "activity_id")
@@ -36,7 +39,7 @@ def _touches(known: Known) -> ir.Table:
 
 def _touches_with_seniority(known: Known) -> ir.Table:
     """Touches with the contact's seniority (5 highest), where the contact was recorded by then."""
-    touches, contacts = _touches(known), known["contacts"]
+    touches, contacts = known["touches"], known["contacts"]
     rank = contacts.seniority.cases(*_SENIORITY_RANK.items(), else_=ibis.null("int8"))
     facts = contacts.select(person="contact_id", person_s="known_s", rank_of=rank.cast("int64"))
     joined = touches.left_join(facts, touches.contact_id == facts.person)
@@ -53,7 +56,7 @@ def _roles(known: Known) -> ir.Table:
 
 def _role_touches(known: Known) -> ir.Table:
     """Touches once per role of the contact, seen once both touch and role are known."""
-    touches, roles = _touches(known), _roles(known)
+    touches, roles = known["touches"], _roles(known)
     joined = touches.inner_join(
         roles.rename(role_contact="contact_id"),
         [touches.key == roles.deal, touches.contact_id == roles.contact_id],
@@ -66,7 +69,7 @@ def _role_touches(known: Known) -> ir.Table:
 
 def _roled_touches(known: Known) -> ir.Table:
     """Touches of contacts who have some role, seen once the first role is known."""
-    touches, roles = _touches(known), _roles(known)
+    touches, roles = known["touches"], _roles(known)
     first = roles.group_by("deal", "contact_id").agg(role_s=roles.role_s.min())
     joined = touches.inner_join(
         first.rename(role_contact="contact_id"),
