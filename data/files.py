@@ -80,9 +80,9 @@ def load_raw(con: duckdb.DuckDBPyConnection, files: tuple[RawFile, ...]) -> None
         try:
             con.execute(f"CREATE TABLE {RAW_SCHEMA}.{quoted(file.table)} AS FROM {reader}")
         except duckdb.Error as error:
-            raise SourceError(
-                f"{file.path}: cannot be read. {_essence(error)} Export the file again."
-            ) from error
+            said = _csv_fault(con, file.path) if file.kind == "csv" else None
+            message = f"{file.path}: cannot be read. {said or _essence(error)} Export the file again."
+            raise SourceError(message) from error
 
 
 def raw_columns(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,9 @@ import duckdb
 from data.extract import ExtractReport, extract
 
 SMALL: dict[str, str] = {
-    "accounts": "account_id,name,employees,created_at,x_tier\nA1,Acme,50,2024-01-01,gold\nA2,Beta,,2024-01-02,\n",
+    "accounts": (
+        "account_id,name,employees,created_at,x_tier\nA1,Acme,50,2024-01-01,gold\nA2,Beta,,2024-01-02,\n"
+    ),
     "opportunities": (
         "opportunity_id,account_id,created_at,closed_at,outcome\n"
         "D1,A1,2024-02-01,2024-03-01,won\nD2,A1,2024-02-02,2024-03-02,lost\nD3,A9,2024-02-03,,\n"
@@ -32,7 +34,9 @@ def write(folder: Path, tables: dict[str, str]) -> Path:
     return folder
 
 
-def load(source: Path, workspace: Path, mapping: str | Path = "canonical", share: float = 0.01) -> ExtractReport:
+def load(
+    source: Path, workspace: Path, mapping: str | Path = "canonical", share: float = 0.01
+) -> ExtractReport:
     return extract(source=source, mapping=mapping, workspace=workspace, max_reject_share=share)
 
 
@@ -44,5 +48,7 @@ def rows(workspace: Path, sql: str) -> list[tuple[Any, ...]]:
 
 def content(workspace: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Everything in the warehouse but the ledger, by table."""
-    names = rows(workspace, "SELECT schema_name, table_name FROM duckdb_tables() WHERE table_name <> 'load_ledger'")
+    names = rows(
+        workspace, "SELECT schema_name, table_name FROM duckdb_tables() WHERE table_name <> 'load_ledger'"
+    )
     return {f"{schema}.{name}": rows(workspace, f'FROM {schema}."{name}"') for schema, name in names}
