@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--frame", type=Path, help="a feature frame (Parquet) instead of generated deals")
     parser.add_argument("--labels", type=Path, help="its label frame (Parquet)")
     parser.add_argument("--step-days", type=float, default=7.0)
-    parser.add_argument("--deal-power", type=float, default=0.5)
+    parser.add_argument("--deal-power", type=float, default=0.0)
     given = parser.parse_args()
     if given.frame:
         deals = read_deals(given.frame, given.labels, given.step_days)

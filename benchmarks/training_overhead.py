@@ -41,7 +41,7 @@ def main() -> None:
     given = parser.parse_args()
     deals = make_deals(given.deals, 1)
     y, rows, shape = known_outcomes(deals.labels), deals.split.train.known, Shape()
-    weight = window_weights(deals.labels, deals.split.train, deal_power=0.5)
+    weight = window_weights(deals.labels, deals.split.train, deal_power=0.0)
     encoder = Encoder.fit(deals.frame, y, rows=rows, weight=weight, features=deals.features)
     X = encoder.transform(deals.frame.filter(pa.array(rows)))
 
@@ -53,7 +53,7 @@ def main() -> None:
     def ours() -> None:
         found = Found(shape, given.rounds, ())
         fit_win(
-            deals.frame, deals.labels, deals.split, deals.features, found=found, deal_power=0.5, seed=SEED
+            deals.frame, deals.labels, deals.split, deals.features, found=found, deal_power=0.0, seed=SEED
         )
 
     times: dict[str, list[tuple[float, float]]] = {"alone": [], "ours": []}

@@ -22,6 +22,9 @@ from models.win_model import WinModel
 
 __all__ = ["TrainingParams", "fit_win", "train_win"]
 
+_CALIBRATION_DEAL_POWER = 0.5
+"""A line from few deals is steadier if the longest of them do not speak for all; see `window_weights`."""
+
 
 @dataclass(frozen=True)
 class TrainingParams:
@@ -32,7 +35,7 @@ class TrainingParams:
     """
 
     shape: Shape = field(default_factory=Shape)
-    deal_power: float = 0.5
+    deal_power: float = 0.0
 
 
 def train_win(
@@ -121,7 +124,7 @@ def _calibrate(
         return IDENTITY, ()
     y, deals = known_outcomes(labels)[rows], deal_codes(labels)[rows]
     log_odds = raw.log_odds(frame.filter(pa.array(rows)))
-    weight = window_weights(labels, window)[rows]
+    weight = window_weights(labels, window, deal_power=_CALIBRATION_DEAL_POWER)[rows]
     calibration = fit_calibration(log_odds, y, weight, n_deals=np.unique(deals).size)
     p_win = sigmoid(calibration.apply(log_odds))
     return calibration, track_record(deals.tolist(), (y == 1).tolist(), p_win.tolist())
