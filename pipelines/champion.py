@@ -33,7 +33,7 @@ from pipelines.learning import Labelled, baseline
 from pipelines.progress import Say
 from pipelines.steps import View, readable
 
-__all__ = ["Serving", "champion_or_none", "choose_model", "open_store", "register_model"]
+__all__ = ["Serving", "champion_or_none", "choose_model", "judge", "open_store", "register_model"]
 
 _TIMED_ROWS = 500
 _AWAY: tuple[str, ...] = (
@@ -134,15 +134,18 @@ def _judged(
 ) -> tuple[bool, tuple[str, ...]]:
     """The verdict; with the registry away half way, none, and the next start puts it in order."""
     try:
-        return _judge(job, rows, model, evaluation, registered)
+        return judge(job, rows, model, evaluation, registered.version)
     except RegistryUnreachableError as error:
         return False, (str(error),)
 
 
-def _judge(
-    job: Job, rows: Labelled, model: WinModel, evaluation: Evaluation, registered: Registered
+def judge(
+    job: Job, rows: Labelled, model: WinModel, evaluation: Evaluation, version: str
 ) -> tuple[bool, tuple[str, ...]]:
-    """Hold the challenger against the champion on the same test rows; move the alias if it wins."""
+    """Hold a registered version against the champion on the same test rows; make it champion if it wins.
+
+    Returns whether it was promoted, and why. Raises RegistryUnreachableError if the registry is away.
+    """
     store = store_at(job.workspace, tracking_uri=job.settings.mlflow_tracking_uri)
     current = alias_version(store, CHAMPION)
     test = rows.frame.filter(pa.array(rows.split.test.known))
@@ -161,7 +164,7 @@ def _judge(
     note_it = partial(
         promote if decision.promote else reject,
         store,
-        registered.version,
+        version,
         reasons=decision.reasons,
         headline=headline(evaluation),
         run_id=job.run_id,

@@ -45,7 +45,10 @@ def _through_prefect(
             import pipelines.flow  # noqa: F401
 
             server.wait()
-        return _call(job, given, config)
+        try:
+            return _call(job, given, config)
+        finally:
+            _send_last_logs()
 
 
 def _call(job: Job, arguments: dict[str, Any], config: Path | None) -> RunResult:
@@ -53,3 +56,10 @@ def _call(job: Job, arguments: dict[str, Any], config: Path | None) -> RunResult
 
     result: RunResult = run_flow(arguments, str(config) if config else None, job.run_id)
     return result
+
+
+def _send_last_logs() -> None:
+    """Let Prefect hand over its last log lines while the server still listens."""
+    from prefect.logging.handlers import APILogHandler
+
+    APILogHandler().flush()

@@ -1,27 +1,186 @@
 """Single parts of a run on a workspace, each under its lock."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
 from rich.console import Console
 
+from data.errors import ModelContractError, UsageError
 from data.extract import ExtractReport
 from data.lock import workspace_lock
 from data.settings import Settings
-from pipelines.progress import Progress
-from pipelines.run import directly, new_job
-from pipelines.steps import load_source
+from features.feature import Feature
+from models.audit import AuditReport
+from models.evaluation import Evaluation
+from models.promotion import promote, rollback
+from models.registry import CHALLENGER, CHAMPION, Registered, alias_version, fetch
+from models.win_model import WinModel
+from pipelines.champion import champion_or_none, judge, open_store, register_model
+from pipelines.job import Job
+from pipelines.learning import (
+    Labelled,
+    audit_features,
+    baseline,
+    evaluate_model,
+    kept_features,
+    label_and_split,
+    train_model,
+)
+from pipelines.progress import Progress, silent
+from pipelines.reporting import write_report
+from pipelines.run import Do, directly, new_job
+from pipelines.steps import Built, View, build_features, choose_instant, load_source, publish_scores
+from serving.published import Published
 
-__all__ = ["extract_part"]
+__all__ = [
+    "Judged", "Trained", "evaluate_part", "extract_part", "promote_part", "rollback_part", "score_part", "train_part",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with its evaluation (None for a baseline) and its version in the registry, if it got one."""
+
+    job: Job
+    model: WinModel
+    evaluation: Evaluation | None
+    registered: Registered | None
+    audited: AuditReport
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Whether a registered version became champion, and why."""
+
+    version: str
+    promoted: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    view: View
+    built: Built
+    rows: Labelled
+    audited: AuditReport
+    features: tuple[Feature, ...]
 
 
 def extract_part(settings: Settings, console: Console) -> ExtractReport:
     """Load the source. Raises WarehouseBusyError if another process keeps the workspace."""
+    with _working(settings, "extract", console) as (job, do):
+        return do(load_source, job)
+
+
+def train_part(settings: Settings, console: Console) -> Trained:
+    """Train, evaluate and register a challenger on what the warehouse holds; nothing is promoted."""
+    with _working(settings, "train", console) as (job, do):
+        ready = _prepared(job, do)
+        model = do(train_model, job, ready.view, ready.rows, ready.features)
+        evaluation = do(evaluate_model, job, ready.rows, ready.features, model)
+        do(write_report, job, ready.built, ready.rows, model, evaluation, ready.audited)
+        registered = do(register_model, job, ready.view, model, evaluation, ready.audited)
+        return Trained(job, model, evaluation, registered, ready.audited)
+
+
+def evaluate_part(settings: Settings, version: str | None, console: Console) -> tuple[Job, Evaluation]:
+    """Score a registered version (the champion by default) on rows later than all it learnt from."""
+    with _working(settings, "evaluate", console) as (job, do):
+        store = open_store(job, silent)
+        chosen = version or alias_version(store, CHAMPION)
+        if chosen is None:
+            raise UsageError(
+                "no champion to evaluate yet. `dealcast run` trains one, or name a --model-version."
+            )
+        model = WinModel.load(fetch(store, chosen).folder)
+        ready = _prepared(job, do)
+        return job, _evaluated(job, do, ready, model)
+
+
+def score_part(settings: Settings, console: Console) -> Published:
+    """Score the open deals with the champion, or the baseline where there is none, and publish."""
+    with _working(settings, "score", console) as (job, do):
+        view = do(choose_instant, job)
+        built = do(build_features, job, view)
+        model, warnings = champion_or_none(job)
+        if model is None:
+            rows = do(label_and_split, job, view, built)
+            audited = do(audit_features, job, built, rows)
+            why = rows.thin or "no model has earned promotion yet: every deal gets a baseline score."
+            model = baseline(view, rows, kept_features(built, audited), why)
+            warnings = (*warnings, why)
+        return do(publish_scores, job, view, built, model, warnings)
+
+
+def promote_part(settings: Settings, version: str | None, force: str | None, console: Console) -> Judged:
+    """Hold a registered version (the challenger by default) against the champion, and promote it if better.
+
+    force: a reason to promote it without the gate, kept in the ledger.
+    """
+    with _working(settings, "promote", console) as (job, do):
+        store = open_store(job, silent)
+        chosen = version or alias_version(store, CHALLENGER)
+        if chosen is None:
+            raise UsageError("no challenger to promote yet. `dealcast train` makes one.")
+        model = WinModel.load(fetch(store, chosen).folder)
+        if force:
+            reasons = (f"promoted without the gate: {force}",)
+            current = alias_version(store, CHAMPION)
+            promote(
+                store, chosen, expected_champion=current, reasons=reasons, headline=model.metrics,
+                run_id=job.run_id, at=job.now,
+            )  # fmt: skip
+            return Judged(chosen, True, reasons)
+        ready = _prepared(job, do)
+        evaluation = _evaluated(job, do, ready, model)
+        promoted, reasons = judge(job, ready.rows, model, evaluation, chosen)
+        return Judged(chosen, promoted, reasons)
+
+
+def rollback_part(settings: Settings, reason: str, console: Console) -> str:
+    """Return to the champion before the present one; its version."""
+    with _working(settings, "rollback", console) as (job, _):
+        return rollback(open_store(job, silent), reason=reason, run_id=job.run_id, at=job.now)
+
+
+def _prepared(job: Job, do: Do) -> _Prepared:
+    view = do(choose_instant, job)
+    built = do(build_features, job, view)
+    rows = do(label_and_split, job, view, built)
+    audited = do(audit_features, job, built, rows)
+    return _Prepared(view, built, rows, audited, kept_features(built, audited))
+
+
+def _evaluated(job: Job, do: Do, ready: _Prepared, model: WinModel) -> Evaluation:
+    """The evaluation of a model that has seen none of the test rows."""
+    if ready.rows.thin:
+        raise ModelContractError(ready.rows.thin)
+    learnt_to = datetime.fromisoformat(model.trained["windows"]["calibration"]["end"])
+    begins = ready.rows.split.test.start
+    if learnt_to > begins:
+        raise ModelContractError(
+            f"{model.version} learnt from labels up to {learnt_to:%Y-%m-%d}, but the test rows begin at "
+            f"{begins:%Y-%m-%d}: it would be judged on what it has seen. Load newer data, or give a later --as-of."
+        )
+    evaluation = do(evaluate_model, job, ready.rows, ready.features, model)
+    if evaluation is None:
+        raise ModelContractError(f"{model.version} is a baseline: there is nothing to evaluate.")
+    return evaluation
+
+
+@contextmanager
+def _working(settings: Settings, verb: str, console: Console) -> Iterator[tuple[Job, Do]]:
+    """A job that holds the workspace, and a doer of its steps."""
     job = new_job(settings)
     with (
         workspace_lock(
             settings.workspace,
-            command="dealcast extract",
+            command=f"dealcast {verb}",
             run_id=job.run_id,
             wait_seconds=settings.lock_wait_seconds,
         ),
         Progress(console) as progress,
     ):
-        return directly(progress)(load_source, job)
+        yield job, directly(progress)

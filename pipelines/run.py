@@ -13,6 +13,7 @@ from pipelines.champion import Serving, choose_model, register_model
 from pipelines.job import Job, RunResult
 from pipelines.learning import audit_features, evaluate_model, kept_features, label_and_split, train_model
 from pipelines.progress import Progress
+from pipelines.reporting import REPORT_FILE, write_report
 from pipelines.steps import View, build_features, choose_instant, load_source, publish_scores
 from serving.published import Published
 from serving.run_id import new_run_id
@@ -29,6 +30,7 @@ STEPS: dict[Callable[..., Any], str] = {
     audit_features: "Auditing features for leaks",
     train_model: "Training",
     evaluate_model: "Evaluating out of time",
+    write_report: "Writing the report",
     register_model: "Registering the model",
     choose_model: "Choosing the model that serves",
     publish_scores: "Scoring and publishing",
@@ -53,6 +55,7 @@ def win_run(job: Job, do: Do) -> RunResult:
     features = kept_features(built, audited)
     trained = do(train_model, job, view, rows, features)
     evaluation = do(evaluate_model, job, rows, features, trained)
+    do(write_report, job, built, rows, trained, evaluation, audited)
     registered, away = _unless_away(do, job, view, trained, evaluation, audited)
     serving = do(choose_model, job, view, rows, features, trained, evaluation, registered)
     warnings = (*loaded.warnings, *_audit_warnings(audited.dropped), *away, *serving.warnings)
@@ -125,7 +128,7 @@ def _result(
         "evaluation": job.run_dir / EVALUATION_FILE,
         "test_predictions": job.run_dir / PREDICTIONS_FILE,
         "audit": job.run_dir / "audit.json",
-        "report": job.run_dir / "report.html",
+        "report": job.run_dir / REPORT_FILE,
     }
     return RunResult(
         run_id=job.run_id,

@@ -3,13 +3,13 @@
 Reads only published files; light enough for a command that answers at once.
 """
 
+import bisect
 import difflib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data.errors import UsageError
 from serving.published import Published
@@ -81,30 +81,29 @@ def rank_deals(
     top: at most so many. owner: only that owner's, by id or by name in any case. Raises UsageError
     with near matches if no open deal has such an owner.
     """
-    deals = _scored(published)
-    if owner is not None:
-        deals = _owned_by(deals, owner)
-    ordered = deals.sort_by([("p_win", "descending"), ("opportunity_id", "ascending")])
-    if top is not None:
-        ordered = ordered.slice(0, top)
-    return tuple(_deal(rank, row) for rank, row in enumerate(ordered.to_pylist(), start=1))
+    ranked = _ranked(published)
+    if owner is None:
+        rows: list[dict[str, Any]] = ranked.slice(0, top).to_pylist()
+    else:
+        rows = [_row(ranked, place) for place in _places_of(ranked, owner)[:top]]
+    return tuple(_deal(rank, row) for rank, row in enumerate(rows, start=1))
 
 
 def explain_deal(published: Published, opportunity_id: str) -> Explanation:
     """Why the deal has its probability. Raises UsageError with near matches for an unknown deal."""
-    deals = _scored(published).sort_by([("p_win", "descending"), ("opportunity_id", "ascending")])
-    ids = deals["opportunity_id"].to_pylist()
+    ranked = _ranked(published)
+    ids: list[Any] = ranked["opportunity_id"].to_pylist()
     if opportunity_id not in ids:
-        raise UsageError(_unknown_deal(opportunity_id, ids, deals["name"].to_pylist(), published))
+        raise UsageError(_unknown_deal(opportunity_id, ids, ranked["name"].to_pylist(), published))
     place = ids.index(opportunity_id)
-    row = deals.slice(place, 1).to_pylist()[0]
-    reasons = [
-        Reason(reason["feature"], reason["log_odds"], reason["sentence"])
-        for reason in _rows_of(published.table("win_reasons.parquet"), opportunity_id)
-    ]
+    row = _row(ranked, place)
     drivers = [
-        Driver(driver["family"], driver["title"], driver["log_odds"])
-        for driver in _rows_of(published.table("win_drivers.parquet"), opportunity_id)
+        Driver(one["family"], one["title"], one["log_odds"])
+        for one in _rows_of(published.table("win_drivers.parquet"), opportunity_id)
+    ]
+    reasons = [
+        Reason(one["feature"], one["log_odds"], one["sentence"])
+        for one in _rows_of(published.table("win_reasons.parquet"), opportunity_id)
     ]
     return Explanation(
         deal=_deal(place + 1, row),
@@ -113,38 +112,53 @@ def explain_deal(published: Published, opportunity_id: str) -> Explanation:
         base_log_odds=row["base_log_odds"],
         log_odds=row["log_odds"],
         evidence=row["evidence"],
-        drivers=tuple(sorted(drivers, key=lambda driver: -abs(driver.log_odds))),
-        up=tuple(sorted((one for one in reasons if one.log_odds > 0), key=lambda one: -one.log_odds)),
-        down=tuple(sorted((one for one in reasons if one.log_odds < 0), key=lambda one: one.log_odds)),
+        drivers=tuple(drivers),
+        up=tuple(one for one in reasons if one.log_odds > 0),
+        down=tuple(one for one in reasons if one.log_odds < 0),
     )
 
 
-def _scored(published: Published) -> pa.Table:
-    """The deals' facts with their scores; both files list the deals in the same order."""
-    deals = published.table("win_deals.parquet")
-    scores = published.table("win_scores.parquet")
+# Below, rows are found by position: Arrow's filters and scalars import pandas, and readers should not wait.
+
+
+def _ranked(published: Published) -> pa.Table:
+    """The deals' facts with their scores, highest first; both files list the deals in the same order."""
+    deals, scores = published.table("win_deals.parquet"), published.table("win_scores.parquet")
     for name in ("p_win", "log_odds", "base_log_odds"):
         deals = deals.append_column(name, scores[name])
-    return deals
+    return deals.sort_by([("p_win", "descending"), ("opportunity_id", "ascending")])
 
 
-def _owned_by(deals: pa.Table, owner: str) -> pa.Table:
+def _row(table: pa.Table, place: int) -> dict[str, Any]:
+    row: dict[str, Any] = table.slice(place, 1).to_pylist()[0]
+    return row
+
+
+def _places_of(deals: pa.Table, owner: str) -> list[int]:
+    """Where the owner's deals stand."""
     wanted = owner.casefold()
-    ids, names = deals["owner_id"].to_pylist(), deals["owner"].to_pylist()
-    mine = [
-        wanted in ((one or "").casefold(), (name or "").casefold())
-        for one, name in zip(ids, names, strict=True)
+    ids: list[Any] = deals["owner_id"].to_pylist()
+    names: list[Any] = deals["owner"].to_pylist()
+    held = [
+        place
+        for place, known in enumerate(zip(ids, names, strict=True))
+        if wanted in {text.casefold() for text in known if text}
     ]
-    if deals.num_rows and not any(mine):
-        known = sorted({text for text in (*ids, *names) if text})
-        near = difflib.get_close_matches(owner, known, n=3, cutoff=0.5)
-        remedy = f"Near matches: {', '.join(near)}." if near else "`dealcast deals` lists the owners."
-        raise UsageError(f"--owner: no open deal belongs to {owner!r}. {remedy}")
-    return deals.filter(pa.array(mine, pa.bool_()))
+    if held or not ids:
+        return held
+    known_owners = sorted({text for text in (*ids, *names) if text})
+    near = difflib.get_close_matches(owner, known_owners, n=3, cutoff=0.5)
+    remedy = f"Near matches: {', '.join(near)}." if near else "`dealcast deals` lists the owners."
+    raise UsageError(f"--owner: no open deal belongs to {owner!r}. {remedy}")
 
 
 def _rows_of(table: pa.Table, opportunity_id: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = table.filter(pc.field("opportunity_id") == opportunity_id).to_pylist()
+    """A deal's rows in a table that is sorted by deal."""
+    column: Any = table["opportunity_id"]
+    every = range(table.num_rows)
+    first = bisect.bisect_left(every, opportunity_id, key=lambda place: column[place].as_py())
+    last = bisect.bisect_right(every, opportunity_id, key=lambda place: column[place].as_py())
+    rows: list[dict[str, Any]] = table.slice(first, last - first).to_pylist()
     return rows
 
 

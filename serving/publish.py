@@ -5,13 +5,13 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import PublishError
@@ -106,8 +106,11 @@ def check_publication(publication: Publication) -> None:
     for name, table in (("win_contributions", contributions), ("win_features", features)):
         if table.column("opportunity_id").to_pylist() != scores.column("opportunity_id").to_pylist():
             raise PublishError(f"{name}: expected the deals of win_scores, in the same order; found others.")
-    if pc.count_distinct(scores.column("opportunity_id")).as_py() != scores.num_rows:
-        raise PublishError("win_scores: expected one row per deal, found a deal twice.")
+    ids: list[Any] = scores.column("opportunity_id").to_pylist()
+    if any(later <= earlier for earlier, later in pairwise(ids)):
+        raise PublishError(
+            "win_scores: expected one row per deal, sorted by opportunity_id; found otherwise."
+        )
     _check_additivity(scores, contributions)
 
 

@@ -1,0 +1,35 @@
+"""The step that draws a run's report: figures, charts and what the audit left out, in one HTML file."""
+
+import pyarrow as pa
+
+from models.audit import AuditReport
+from models.charts import draw_shap, evaluation_charts, shap_table, svg
+from models.evaluation import Evaluation
+from models.report import render_report
+from models.win_model import WinModel
+from pipelines.job import Job
+from pipelines.learning import Labelled
+from pipelines.progress import Say
+from pipelines.steps import Built
+
+__all__ = ["REPORT_FILE", "write_report"]
+
+REPORT_FILE = "report.html"
+_EXPLAINED_ROWS = 2000
+
+
+def write_report(
+    job: Job, built: Built, rows: Labelled, model: WinModel, evaluation: Evaluation | None,
+    audited: AuditReport, say: Say,
+) -> None:  # fmt: skip
+    """Write report.html; nothing for a baseline, which was not evaluated."""
+    if evaluation is None:
+        return
+    say("drawing charts")
+    few = rows.frame.filter(pa.array(rows.split.test.known)).slice(0, _EXPLAINED_ROWS)
+    _, parts = model.contributions(few)
+    charts = evaluation_charts(evaluation.predictions, evaluation.document)
+    caption = f"{few.num_rows} test snapshots; model {model.version}"
+    charts["shap"] = svg(draw_shap(shap_table(parts, model.feature_names, built.features), caption))
+    page = render_report(evaluation.document, charts=charts, audit=audited.as_dict())
+    (job.run_dir / REPORT_FILE).write_text(page, encoding="utf-8")
