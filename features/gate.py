@@ -25,7 +25,8 @@ def gate(tables: Mapping[str, ir.Table], calendar: Calendar, deals_wanted: ir.Ta
     """The canonical tables as known just before the calendar's end, times in epoch seconds.
 
     Facts with a time of their own are emptied until then: a close (with its outcome and reason) that
-    lies at or after the end, and a removal from a buying group.
+    lies at or after the end, and a removal from a buying group. What happened at a time that nobody
+    noted is taken to have happened when it was recorded.
 
     deals_wanted: opportunity_id and its number `deal`. Tables of deals are cut to these deals and get
     `deal`; `deal_changes` is `opportunity_changes` so cut. The others stay whole, since the history of
@@ -36,6 +37,8 @@ def gate(tables: Mapping[str, ir.Table], calendar: Calendar, deals_wanted: ir.Ta
         clock = TABLES[name].clock
         recorded = table if clock is None else table.filter(table[clock] < calendar.as_of)
         known[name] = _in_seconds(recorded, calendar)
+        if TABLES[name].business_time == "occurred_at":
+            known[name] = known[name].mutate(occurred_s=known[name].occurred_s.coalesce(known[name].known_s))
     deals = known["opportunities"]
     closed = deals.outcome.notnull() & (deals.closed_s < calendar.anchor_s)
     known["opportunities"] = deals.mutate(

@@ -12,9 +12,10 @@ _SILENCE = "Belief 5: silence comes before a loss. Not yet tested."
 
 
 def _slope(n21: ibis.Value, n42: ibis.Value, n63: ibis.Value, n84: ibis.Value) -> ibis.Value:
-    """Least-squares slope of the weekly rate over four three-week stretches."""
+    """Least-squares slope of the weekly rate over four three-week stretches; null if all are empty."""
     latest, before, earlier, oldest = n21, n42 - n21, n63 - n42, n84 - n63
-    return (latest * number(3) + before - earlier - oldest * number(3)) / number(90)
+    slope = (latest * number(3) + before - earlier - oldest * number(3)) / number(90)
+    return ibis.ifelse(n84 > 0, slope, ibis.null("float64"))
 
 
 def _feature(
@@ -113,7 +114,7 @@ FEATURES = (
     _feature(
         "weekly_activity_slope", "number", "activities per week, per week",
         all_of(_slope, *(count("activities", days) for days in (21, 42, 63, 84))),
-        "Slope of the weekly activity rate over the last twelve weeks (four stretches of three weeks).",
+        "Slope of the weekly activity rate over the last twelve weeks (four stretches of three weeks); null if nothing happened in them.",
         "higher is better", "Weekly activity changes by {value} per week", "No activity to measure", _SILENCE,
     ),
     _feature(

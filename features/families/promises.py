@@ -63,7 +63,7 @@ FEATURES = (
             count("activities", kind=("demo", "workshop")), count("moments", kind=_EVALUATIONS),
         )),
         "Open / (open + delivered + evaluated), where a promise weighs 1 + days outstanding / 30 (for a delivered "
-        "one: the days it took) and each demo, workshop, visualised solution, proof of concept, cost/benefit "
+        "one: the whole days it took) and each demo, workshop, visualised solution, proof of concept, cost/benefit "
         "or bake-off weighs 1, as an evaluation of what exists; null when there is none of these.",
         "lower is better", "{value} of what the deal rests on is not shipped", "Nothing was promised or evaluated",
     ),
@@ -74,14 +74,14 @@ FEATURES = (
     ),
     _feature(
         "promise_days_overdue", "number", "days",
-        Formula(lambda as_of_s, n, due_s: (number(as_of_s) * n - due_s) / number(DAY),
+        Formula(lambda as_of_s, n, due_s: (number(as_of_s) * n.nullif(number(0)) - due_s) / number(DAY),
                 (_OVERDUE, total("promises_overdue", "due_s"))),
-        "Days overdue, summed over open promises past their date; zero if none.",
+        "Days overdue, summed over open promises past their date; null if none is overdue.",
         "lower is better", "Promises are overdue by {value} days in all", "No promise is overdue",
     ),
     _feature(
         "promise_slips", "count", "slips", total("promise_events", "is_slip"),
-        "Times a promise was moved to a later date or to no date; zero if none.",
+        "Times a promise was rescheduled, unless from a known date to the same or an earlier one; zero if none.",
         "lower is better", "Promises slipped {value} times", "No promise slipped",
     ),
     _feature(

@@ -99,16 +99,14 @@ FEATURES = (
         "lower is better", "{value} blockers are known", "No blocker is recorded",
     ),
     _feature(
-        "blockers_untouched", "count", "people",
-        all_of(lambda known, met: ibis.greatest(known - met, number(0)),
-               count("roles_present", role="blocker"), count("members_met", buying_role="blocker")),
-        "Known blockers that nobody has spoken to; zero if none.",
+        "blockers_untouched", "count", "people", count("roles_untouched", role="blocker"),
+        "Contacts recorded as blockers and present that nobody has spoken to; zero if none.",
         "lower is better", "{value} blockers have not been spoken to", "No known blocker is left out",
     ),
     _feature(
         "days_blockers_untouched", "number", "days",
         days_since(last("blocker_clock")),
-        "Days since a known blocker was last spoken to, or became known if never; null without blockers.",
+        "Days since a blocker was last spoken to or first recorded, whichever is later; null if none was ever recorded.",
         "lower is better", "Nobody has spoken to a known blocker for {value} days", "No blocker is recorded",
     ),
     _feature(
@@ -123,7 +121,7 @@ FEATURES = (
     ),
     _feature(
         "highest_seniority", "number", "level (5 = C-level)", last("touches", "seniority"),
-        "Highest seniority engaged so far: 5 C-level, 4 VP, 3 director, 2 manager, 1 individual; null if unknown.",
+        "Highest seniority engaged so far (5 C-level, 4 VP, 3 director, 2 manager, 1 individual) of contacts recorded by the time; null if unknown.",
         "higher is better", "The most senior person engaged is of level {value} of 5", "No seniority is known",
     ),
     _feature(
@@ -135,7 +133,7 @@ FEATURES = (
         "seniority_trend", "number", "levels",
         all_of(lambda lately, before: lately - before,
                current("meetings", "seniority_lately"), current("meetings", "seniority_before")),
-        "Mean top seniority of the last three meetings less that of the three before; null with under four.",
+        "Mean top seniority of the latest meeting and the two recorded before it, less that of the three before these; null with under four.",
         "higher is better", "Seniority in the room moved by {value} levels", "Too few meetings for a trend",
     ),
     _feature(
@@ -152,12 +150,12 @@ FEATURES = (
         "attendance_drop", "number", "people",
         all_of(lambda before, now: before - now,
                current("meetings", "attendance_before"), current("meetings", "attendance")),
-        "Mean attendance of the three meetings before less that of the latest; null with under two meetings.",
+        "Mean attendance of the three meetings recorded before the latest one, less its own; null if none was.",
         "lower is better", "Attendance fell by {value} people", "Too few meetings to compare",
     ),
     _feature(
         "no_shows_90d", "count", "people", count("absences", 90),
-        "Invited contacts who did not come to meetings of the last 90 days; zero if none.",
+        "Invited contacts who did not come, over the activities of the last 90 days; zero if none.",
         "lower is better", "{value} invited people did not come in the last 90 days", "Nobody stayed away",
     ),
     _feature(

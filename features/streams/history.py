@@ -55,7 +55,8 @@ def _by_account(known: Known) -> ir.Table:
 def _ownership(known: Known) -> ir.Table:
     """Who owned which deal from when to when.
 
-    Without a recorded change the owner from creation on is taken to be the present one.
+    Without a recorded change the owner from creation on is taken to be the present one; changes recorded
+    before the creation count from the creation on.
     """
     deals, changes = known["opportunities"], known["opportunity_changes"]
     changes = changes.filter((changes.field == "owner") & changes.new_value.notnull())
@@ -70,12 +71,10 @@ def _ownership(known: Known) -> ir.Table:
     )
     later = changes.select("opportunity_id", key="new_value", from_s="changed_s", to_s="next_s")
     periods = initial.union(later)
-    periods = periods.filter(
-        periods.key.notnull() & (periods.to_s.isnull() | (periods.to_s > periods.from_s))
-    )
-    closes = deals.select("opportunity_id", "closed_s", is_won=as_count(deals.outcome == "won"))
+    closes = deals.select("opportunity_id", "created_s", "closed_s", is_won=as_count(deals.outcome == "won"))
     rows = periods.inner_join(closes, "opportunity_id")
-    return rows.mutate(row_id=rows.opportunity_id)
+    rows = rows.mutate(row_id=rows.opportunity_id, from_s=ibis.greatest(rows.from_s, rows.created_s))
+    return rows.filter(rows.key.notnull() & (rows.to_s.isnull() | (rows.to_s > rows.from_s)))
 
 
 def _load(known: Known) -> ir.Table:
@@ -86,9 +85,10 @@ def _load(known: Known) -> ir.Table:
 
 
 def _owner_closings(known: Known) -> ir.Table:
-    """Closed deals by the owner at the close."""
+    """Closed deals by the owner at the close (of a deal closed as it was created: the first owner)."""
     rows = _ownership(known)
-    held = (rows.from_s < rows.closed_s) & (rows.to_s.isnull() | (rows.to_s >= rows.closed_s))
+    began = (rows.from_s < rows.closed_s) | (rows.from_s == rows.created_s)
+    held = began & (rows.to_s.isnull() | (rows.to_s >= rows.closed_s))
     rows = rows.filter(rows.closed_s.notnull() & held)
     return rows.mutate(seen_s=rows.closed_s, at_s=rows.closed_s)
 

@@ -112,6 +112,16 @@ def _present(known: Known, *by: str) -> ir.Table:
     return rows.select("key", "seen_s", "at_s", "row_id", "contact_id", *_beside_contact(by), until_s=until)
 
 
+def _untouched(known: Known) -> ir.Table:
+    """Stretches during which someone belongs to the buying group in a role and was not spoken to."""
+    rows, met = _present(known, "contact_id", "role"), _met(known, "contact_id", "buying_role")
+    met = met.select(met_key="key", met_contact="contact_id", met_role="buying_role", met_s="seen_s")
+    same = [("key", "met_key"), ("contact_id", "met_contact"), ("role", "met_role")]
+    rows = rows.left_join(met, same)
+    rows = rows.mutate(until_s=ibis.least(rows.until_s, rows.met_s))
+    return rows.filter(rows.until_s.isnull() | (rows.until_s > rows.seen_s))
+
+
 def _beside_contact(by: tuple[str, ...]) -> tuple[str, ...]:
     """The grouping columns beside the contact."""
     return tuple(column for column in by if column != "contact_id")
@@ -158,16 +168,13 @@ STREAMS = (
     Stream("role_touches", "deal", _TOUCHES, "the same, by buying role", _role_touches),
     Stream("roled_touches", "deal", _TOUCHES, "touches of contacts with a known role", _roled_touches),
     Stream("roles_met", "deal", _TOUCHES, "first touch of each role", lambda k: _met(k, "buying_role")),
-    Stream(
-        "members_met", "deal", _TOUCHES, "first touch of each contact in a role",
-        lambda k: _met(k, "contact_id", "buying_role"),
-    ),
     Stream("blocker_clock", "deal", _ROLES, "blockers recorded or spoken to", _blocker_clock),
     Stream("contacts_present", "deal", _ROLES, "the buying group", lambda k: _present(k, "contact_id")),
     Stream(
         "roles_present", "deal", _ROLES, "the buying group by role",
         lambda k: _present(k, "contact_id", "role"),
     ),
+    Stream("roles_untouched", "deal", _ROLES, "those of them nobody has spoken to", _untouched),
     Stream("role_kinds", "deal", _ROLES, "distinct roles recorded", lambda k: _present(k, "role")),
     Stream(
         "stances", "deal", _ROLES, "recorded stances", lambda k: _present(k, "contact_id", "stance")
