@@ -35,7 +35,8 @@ from pipelines.steps import Built, View, build_features, choose_instant, load_so
 from serving.published import Published
 
 __all__ = [
-    "Judged", "Trained", "evaluate_part", "extract_part", "promote_part", "rollback_part", "score_part", "train_part",
+    "Judged", "Trained", "evaluate_part", "extract_part", "promote_part", "rollback_part", "score_part",
+    "train_part",
 ]  # fmt: skip
 
 
@@ -104,14 +105,14 @@ def score_part(settings: Settings, console: Console) -> Published:
     with _working(settings, "score", console) as (job, do):
         view = do(choose_instant, job)
         built = do(build_features, job, view)
-        model, warnings = champion_or_none(job)
-        if model is None:
+        champion, warnings = champion_or_none(job)
+        if champion is None:
             rows = do(label_and_split, job, view, built)
             audited = do(audit_features, job, built, rows)
             why = rows.thin or "no model has earned promotion yet: every deal gets a baseline score."
-            model = baseline(view, rows, kept_features(built, audited), why)
-            warnings = (*warnings, why)
-        return do(publish_scores, job, view, built, model, warnings)
+            champion = baseline(view, rows, kept_features(built, audited), why)
+            return do(publish_scores, job, view, built, champion, (*warnings, why))
+        return do(publish_scores, job, view, built, champion, warnings)
 
 
 def promote_part(settings: Settings, version: str | None, force: str | None, console: Console) -> Judged:
@@ -162,7 +163,7 @@ def _evaluated(job: Job, do: Do, ready: _Prepared, model: WinModel) -> Evaluatio
     if learnt_to > begins:
         raise ModelContractError(
             f"{model.version} learnt from labels up to {learnt_to:%Y-%m-%d}, but the test rows begin at "
-            f"{begins:%Y-%m-%d}: it would be judged on what it has seen. Load newer data, or give a later --as-of."
+            f"{begins:%Y-%m-%d}: it would be judged on what it has seen. Load newer data first."
         )
     evaluation = do(evaluate_model, job, ready.rows, ready.features, model)
     if evaluation is None:

@@ -1,24 +1,19 @@
 """How results look on a terminal: values in, rich renderables out. CRM text is shown, never obeyed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.job import RunResult
 from serving.deals import DealScore, Driver, Explanation, Reason
 from serving.published import Published
 from serving.text import printable
 
-__all__ = [
-    "caption", "deals_table", "evidence_table", "explanation_view", "facts_table", "metrics_table", "money",
-    "run_view", "when",
-]  # fmt: skip
+__all__ = ["MISSING", "caption", "cell", "deals_table", "explanation_view", "money", "when"]
 
-_MISSING = "–"
+MISSING = "–"
 _BAR_WIDTH = 24
 _SMALL_CHANGE = 0.0005
 
@@ -31,7 +26,7 @@ def when(instant: datetime | None) -> str:
     ('2026-01-05', '2026-01-05 07:30 UTC')
     """
     if instant is None:
-        return _MISSING
+        return MISSING
     return (
         f"{instant:%Y-%m-%d}" if instant.strftime("%H%M%S") == "000000" else f"{instant:%Y-%m-%d %H:%M} UTC"
     )
@@ -44,7 +39,7 @@ def money(amount: float | None, currency: str | None) -> str:
     ('1,234,567 EUR', '12.50', '–')
     """
     if amount is None:
-        return _MISSING
+        return MISSING
     shown = f"{amount:,.0f}" if abs(amount) >= 100 else f"{amount:,.2f}"
     return f"{shown} {printable(currency, longest=8)}".rstrip()
 
@@ -78,11 +73,11 @@ def deals_table(deals: Sequence[DealScore], published: Published) -> RenderableT
             f"{deal.p_win:.1%}",
             _change(deal.change),
             _named(deal),
-            _cell(deal.owner or deal.owner_id),
+            cell(deal.owner or deal.owner_id),
             money(deal.amount, deal.currency),
-            _cell(deal.stage),
-            _cell(deal.expected_close_on),
-            _cell(deal.top_reason),
+            cell(deal.stage),
+            cell(deal.expected_close_on),
+            cell(deal.top_reason),
         )
     if not deals:
         return Group(Text("No open deals."), Text(caption(published), "dim"))
@@ -99,7 +94,7 @@ def explanation_view(explanation: Explanation, *, top: int) -> RenderableType:
             f"closes {deal.expected_close_on}" if deal.expected_close_on else "",
             f"owner {printable(deal.owner or deal.owner_id)}" if deal.owner or deal.owner_id else "",
         )
-        if part and part != _MISSING
+        if part and part != MISSING
     )  # fmt: skip
     lines: list[RenderableType] = [
         Text.assemble(
@@ -122,42 +117,19 @@ def explanation_view(explanation: Explanation, *, top: int) -> RenderableType:
     return Group(*lines)
 
 
-def facts_table(title: str, facts: Iterable[tuple[str, Any]]) -> RenderableType:
-    """Names and values, one a line."""
-    table = Table(title=title, box=None, show_header=False, title_justify="left", pad_edge=False)
-    table.add_column("name", style="bold", no_wrap=True)
-    table.add_column("value", overflow="fold")
-    for name, value in facts:
-        table.add_row(name, Text(printable(value, longest=2000)))
-    return table
-
-
-def evidence_table(title: str, rows: Sequence[dict[str, Any]]) -> RenderableType:
-    """The rows behind a value, one a line, their columns as the data has them."""
-    if not rows:
-        return Group(Text(title, "bold"), Text("No rows stand behind it."))
-    table = Table(title=title, box=None, title_justify="left", pad_edge=False, header_style="bold")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(
-            *(when(value) if isinstance(value, datetime) else _cell(value) for value in row.values())
-        )
-    return table
-
-
 def _named(deal: DealScore) -> Text:
     name = printable(deal.name, longest=80) or deal.opportunity_id
     return Text.assemble(name, (f" {printable(deal.opportunity_id, longest=40)}", "dim"))
 
 
-def _cell(value: object) -> Text:
-    return Text(printable(value) or _MISSING)
+def cell(value: object) -> Text:
+    """A value in a table: printable, a dash where it is missing."""
+    return Text(printable(value) or MISSING)
 
 
 def _change(change: float | None) -> Text:
     if change is None:
-        return Text(_MISSING)
+        return Text(MISSING)
     if abs(change) < _SMALL_CHANGE:
         return Text("=")
     return Text(f"{change * 100:+.1f}", "green" if change > 0 else "red")
@@ -200,39 +172,3 @@ def _sum_line(explanation: Explanation) -> Text:
 def _reason(reason: Reason) -> Text:
     return Text.assemble((f"{reason.log_odds:+.2f}  ", "green" if reason.log_odds > 0 else "red"),
                          printable(reason.sentence, longest=400))  # fmt: skip
-
-
-def run_view(result: RunResult) -> RenderableType:
-    """What a run did, and how good its model is beside what users would otherwise have."""
-    if result.status == "skipped":
-        return Text("skipped: another run holds the workspace")
-    facts = [
-        ("result", result.message),
-        ("as of", when(result.as_of)),
-        ("model", result.model_version),
-        ("open deals scored", f"{result.open_deals:,}"),
-        ("published", result.paths.get("published")),
-        ("report", result.paths.get("report")),
-    ]
-    parts: list[RenderableType] = [facts_table(f"Run {result.run_id}", [fact for fact in facts if fact[1]])]
-    if result.metrics:
-        parts += [Text(), metrics_table(result.metrics)]
-    return Group(*parts)
-
-
-def metrics_table(metrics: dict[str, dict[str, Any]]) -> RenderableType:
-    """Out-of-time figures of the model and the baselines, with 95 % intervals."""
-    table = Table(title="Out of time (95 % interval)", box=None, title_justify="left", pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    names = {"auc": "AUC ↑", "log_loss": "log-loss ↓", "brier": "Brier ↓", "ece": "calibration error ↓"}
-    for title in names.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    for model, figures in metrics.items():
-        table.add_row(model, *(_figure(figures.get(name), figures.get(f"{name}_interval")) for name in names))
-    return table
-
-
-def _figure(value: float | None, interval: Sequence[float] | None) -> str:
-    if value is None:
-        return _MISSING
-    return f"{value:.3f}" if not interval else f"{value:.3f} ({interval[0]:.3f}–{interval[1]:.3f})"

@@ -2,7 +2,7 @@
 
 import typer
 
-from pipelines.cli import reading, running
+from pipelines.cli import modelling, reading, running, upkeep
 
 __all__ = ["app", "main"]
 
@@ -14,7 +14,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (running.run, reading.deals, reading.explain, running.simulate, running.extract):
+_COMMANDS = (
+    running.demo, upkeep.init, running.simulate, running.run, running.extract, modelling.train,
+    modelling.evaluate, modelling.score, reading.deals, reading.explain, reading.evidence,
+    modelling.promote, modelling.rollback, upkeep.schedule, upkeep.doctor,
+)  # fmt: skip
+
+for command in _COMMANDS:
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""Commands that read what was published: at once, and without the machinery that made it."""
+"""Commands that read: published scores at once, and the rows behind a value from the warehouse."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.console import reporting
-from pipelines.cli.options import AsJson, Config, Debug, Workspace, settings_of
+from pipelines.cli.options import AsJson, AsOf, Config, Debug, Workspace, settings_of
 
-__all__ = ["deals", "explain"]
+__all__ = ["deals", "evidence", "explain"]
 
 
 def deals(
@@ -59,3 +59,32 @@ def explain(
         settings = settings_of(config, workspace=workspace)
         explanation = explain_deal(open_published(settings.workspace), opportunity_id)
         output.result(asdict(explanation), explanation_view(explanation, top=settings.explain_top))
+
+
+def evidence(
+    opportunity_id: Annotated[str, typer.Argument(help="The deal's id.")],
+    feature: Annotated[
+        str, typer.Argument(help="The feature's name, as `dealcast explain --json` shows it.")
+    ],
+    workspace: Workspace = None,
+    as_of: AsOf = None,
+    config: Config = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """List the rows behind a feature's value, with the times they happened and became known.
+
+    Without --as-of: at the instant of the published scores.
+
+    Example: dealcast evidence D0001393 meetings_ever --workspace demo
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        settings = settings_of(config, workspace=workspace, as_of=as_of)
+        output.workspace = settings.workspace
+        from pipelines.look_up import rows_behind
+        from pipelines.show_work import evidence_table
+
+        found = rows_behind(settings, opportunity_id, feature)
+        at = f"{found.opportunity_id}, as of {found.as_of:%Y-%m-%d %H:%M} UTC"
+        title = f"{found.feature} = {found.value} ({at})"
+        output.result(asdict(found), evidence_table(title, found.rows))

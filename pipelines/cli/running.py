@@ -1,4 +1,4 @@
-"""Commands that work on data: run, extract, simulate."""
+"""Commands that work on data: demo, run, extract, simulate."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -19,9 +19,7 @@ from pipelines.cli.options import (
     settings_of,
 )
 
-__all__ = ["extract", "run", "simulate"]
-
-_SECONDS = 2
+__all__ = ["demo", "extract", "run", "simulate"]
 
 
 def run(
@@ -53,7 +51,7 @@ def run(
         output.workspace = settings.workspace
         from pipelines.launch import launch
         from pipelines.progress import Progress
-        from pipelines.show import run_view
+        from pipelines.show_work import run_view
 
         with Progress(output.err) as progress:
             result = launch(settings, given, config, direct=direct, progress=progress)
@@ -77,7 +75,7 @@ def extract(
         settings = settings_of(config, source=source, mapping=mapping, workspace=workspace)
         output.workspace = settings.workspace
         from pipelines.parts import extract_part
-        from pipelines.show import facts_table
+        from pipelines.show_work import facts_table
 
         report = extract_part(settings, output.err)
         output.warn(list(report.warnings))
@@ -110,9 +108,51 @@ def simulate(
         from data.settings import parse_as_of
         from data.simulator import simulate as make
         from pipelines.progress import Progress
-        from pipelines.show import facts_table
+        from pipelines.show_work import facts_table
 
         end = parse_as_of(as_of) if as_of else None
         with Progress(output.err) as progress, progress.stage("Simulating") as say:
             report = make(directory, deals=deals, seed=seed, years=years, as_of=end, on_step=say)
         output.result({"status": "done", **asdict(report)}, facts_table("Simulated", asdict(report).items()))
+
+
+def demo(
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Folder to put everything in.")] = Path(
+        "demo"
+    ),
+    deals: Annotated[int, typer.Option("--deals", min=1, help="How many deals to make up.")] = 3000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same world.")] = 7,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, help="Show at most so many deals.")] = 10,
+    direct: Annotated[bool, typer.Option("--direct", help="Run the same steps without Prefect.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Make up a sales organisation, run everything on it, and show its deals.
+
+    Example: dealcast demo
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        workspace.mkdir(parents=True, exist_ok=True)
+        output.workspace = workspace
+        from rich.console import Group
+        from rich.text import Text
+
+        from pipelines.demo import demonstrate, look_next
+        from pipelines.progress import Progress
+        from pipelines.show import deals_table, explanation_view
+        from pipelines.show_work import run_view
+
+        with Progress(output.err) as progress:
+            shown = demonstrate(workspace, deals=deals, seed=seed, top=top, direct=direct, progress=progress)
+        output.warn(list(shown.result.warnings))
+        following = look_next(workspace, shown)
+        parts = [run_view(shown.result), Text(), deals_table(shown.ranked, shown.published), Text()]
+        if shown.explained:
+            parts += [explanation_view(shown.explained, top=3), Text()]
+        parts += [Text("Look next", "bold"), *(Text(f"  {line}") for line in following)]
+        found = {
+            **asdict(shown.result),
+            "deals": [asdict(deal) for deal in shown.ranked],
+            "look_next": following,
+        }
+        output.result(found, Group(*parts))
