@@ -39,6 +39,11 @@ FAMILIES: dict[str, Family] = {
         Family("stakeholders", "Who is in the room", "The whole buying group decides, and one can veto."),
         Family("touchpoints", "Contact with each role", "Roles nobody speaks to stall a deal."),
         Family("momentum", "Momentum", "A purchase is a series of moments; silence precedes a loss."),
+        Family("journey", "Steps of the purchase", "A purchase is a series of micro-moments."),
+        Family("motive", "Why they buy", "Fear of missing out buys once; mission-critical work renews."),
+        Family(
+            "qualification", "Mutual qualification", "Both sides must answer means, process, why and when."
+        ),
         Family("promises", "Promised features", "Selling what is not shipped starts a spiral."),
         Family("commercial", "Deal, customer and seller", "What is bought, by whom, sold by whom."),
         Family("custom", "Your own fields", "The organisation's own knowledge, audited for leakage."),
@@ -89,7 +94,7 @@ class Feature:
 
     kind: count (integer, zero without evidence), number (null without evidence), flag (true/false),
     category (text). sentence: what a rep reads, with `{value}` in it; absent: what a rep reads when
-    the value is null, or false for a flag. Missing is null, never a magic number.
+    the value is null, false for a flag or zero for a count. Missing is null, never a magic number.
     """
 
     name: str
@@ -116,20 +121,25 @@ class Feature:
 
         value, typical: numbers, booleans or text; None where missing.
         """
-        if value is None or (self.kind == "flag" and not value):
+        if value is None or (self.kind in ("flag", "count") and not value):
             said = self.absent
         else:
-            said = self.sentence.format(value=_shown(value))
+            said = self.sentence.format(value=self._shown(value))
         if typical is None or self.kind == "flag":
             return f"{said}."
-        unit = f" {self.unit}" if self.unit not in ("", "count", "category") else ""
-        return f"{said} (won deals at this stage: {_shown(typical)}{unit})."
+        unit = f" {self.unit}" if self.unit not in _UNSPOKEN else ""
+        return f"{said} (won deals at this stage: {self._shown(typical)}{unit})."
 
-
-def _shown(value: Any) -> str:
-    """A value as people write it: thousands separated, no needless decimals."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
+    def _shown(self, value: Any) -> str:
+        """A value as people write it: shares in percent, thousands separated, no needless decimals."""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if not isinstance(value, int | float):
+            return str(value)
+        if self.unit in ("share", "probability"):
+            return f"{100 * value:.0f} %"
         return f"{value:,.0f}" if abs(value) >= 10 or float(value).is_integer() else f"{value:,.2g}"
-    return str(value)
+
+
+_UNSPOKEN = ("", "count", "category", "share", "probability", "position", "level (5 = C-level)")
+"""Units that the sentence already says, or that the value carries."""

@@ -41,7 +41,7 @@ FEATURES = (
         "The deal's currency.", _DEAL, "depends", "The deal is in {value}", "No currency is recorded",
     ),
     _feature(
-        "amount_vs_first", "number", "times the first amount",
+        "amount_vs_first", "number", "times",
         all_of(lambda now, first: now / first.nullif(number(0)), current("amounts", "amount"), current("amounts", "first_amount")),
         "The amount at as_of divided by the first one recorded; null if none is recorded.",
         _DEAL, "depends", "The amount is {value} times the first one", "No amount is recorded",

@@ -52,9 +52,9 @@ FEATURES = (
         "lower is better", "The deal has been at this stage for {value} days", "No stage is recorded",
     ),
     _feature(
-        "days_in_stage_vs_norm", "number", "times the norm", AgainstNorm("days_in_stage", "stage"),
+        "days_in_stage_vs_norm", "number", "times", AgainstNorm("days_in_stage", "stage"),
         "Days in stage divided by the median of won training deals at that stage; null without a stage.",
-        "lower is better", "That is {value} times what won deals took", "No stage is recorded",
+        "lower is better", "The time at this stage is {value} times what won deals took", "No stage is recorded",
     ),
     _feature(
         "stage_changes", "count", "changes", total("stages", "is_step"),

@@ -18,7 +18,7 @@ def _of_role(role: str) -> tuple[Feature, ...]:
         Feature(
             f"{role}_touches{suffix}", "touchpoints", "count", "touchpoints",
             f"Activities{within} in which a contact of role {words} took part; zero if none.",
-            _BELIEF, expected, f"{{value}} touchpoints with {words}{within}", f"No contact with {words}{within}",
+            _BELIEF, expected, f"{{value}} touchpoints with role {words}{within}", f"No contact with role {words}{within}",
             count("role_touches", days, buying_role=role),
         )
         for suffix, days, within in (
@@ -28,7 +28,7 @@ def _of_role(role: str) -> tuple[Feature, ...]:
     recency = Feature(
         f"days_since_{role}", "touchpoints", "number", "days",
         f"Days since a contact of role {words} took part in an activity; null if never.",
-        _BELIEF, "lower is better", f"Last contact with {words} {{value}} days ago", f"No contact with {words} yet",
+        _BELIEF, "lower is better", f"Last contact with role {words} was {{value}} days ago", f"No contact with role {words} yet",
         days_since(last("role_touches", buying_role=role)),
     )  # fmt: skip
     return (*counts, recency)

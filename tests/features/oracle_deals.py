@@ -1,5 +1,6 @@
 """The oracle's second half: momentum, messages, promises, the deal, its account and its seller."""
 
+import itertools
 from collections import defaultdict
 from datetime import UTC, date, datetime
 from statistics import fmean, linear_regression
@@ -66,7 +67,7 @@ def _messages(past: list[Row], as_of: datetime) -> Values:
     messages = [a for a in directed if a["kind"] in ("email", "call", "other")]
     answers = [
         (a, max(0.0, (a["occurred_at"] - before["occurred_at"]).total_seconds()))
-        for before, a in zip(messages, messages[1:], strict=False)
+        for before, a in itertools.pairwise(messages)
         if before["direction"] == "outbound" and a["direction"] == "inbound"
     ]
     return {
@@ -101,7 +102,7 @@ def _stage(tables: Tables, changes: list[Row], as_of: datetime) -> Values:
 
 def _close_date(changes: list[Row], as_of: datetime) -> Values:
     dates = [date.fromisoformat(text) for text in _values(changes, "close_date")]
-    pushes = [(new - old).days for old, new in zip(dates, dates[1:], strict=False) if new > old]
+    pushes = [(new - old).days for old, new in itertools.pairwise(dates) if new > old]
     ahead = None
     if dates:
         ahead = (datetime.combine(dates[-1], datetime.min.time(), UTC) - as_of) / DAY
@@ -160,7 +161,7 @@ def commercial(tables: Tables, deal: Row, changes: list[Row], as_of: datetime) -
     return {
         "amount": amounts[-1] if amounts else None,
         "amount_vs_first": amounts[-1] / first if first else None,
-        "amount_changes": sum(a != b for a, b in zip(amounts, amounts[1:], strict=False)),
+        "amount_changes": sum(a != b for a, b in itertools.pairwise(amounts)),
         "type": deal["type"], "lead_source": deal["lead_source"], "currency": deal["currency"],
         "account_wins": won, "account_losses": len(of_account) - won,
         "employees": account.get("employees"), "industry": account.get("industry"),

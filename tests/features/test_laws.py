@@ -112,7 +112,7 @@ def _poison_facts(out: Rows, cut: datetime, random: Random) -> None:
 
 def _add_absurd_rows(out: Rows, deal: str, person: str, key: str, late: datetime) -> None:
     for field, value in [("stage", "sign"), ("amount", str(ABSURD)), ("close_date", "9999-12-31"),
-                         ("owner", "u3"), ("forecast_category", "poison"), ("x_health", "poison")]:  # fmt: skip
+                         ("owner", "u3"), ("forecast_category", "odd"), ("x_health", "poison")]:  # fmt: skip
         out["opportunity_changes"].append(
             {
                 "opportunity_id": deal,
