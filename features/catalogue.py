@@ -3,20 +3,30 @@
 from collections import Counter
 
 from data.errors import DealcastError
-from features.families import commercial, momentum, promises, stakeholders, touchpoints
+from features.families import (
+    commercial,
+    journey,
+    momentum,
+    motive,
+    promises,
+    qualification,
+    stakeholders,
+    touchpoints,
+)
 from features.families.custom import CustomField, custom_features
 from features.feature import Feature
-from features.streams import activity, changes, history, people
+from features.streams import activity, changes, history, moments, people
 from features.streams import promises as promise_streams
+from features.streams import qualification as qualification_streams
 from features.streams.stream import Stream
 
 __all__ = ["STREAMS", "catalogue"]
 
-_FAMILIES = (stakeholders, touchpoints, momentum, promises, commercial)
+_FAMILIES = (stakeholders, touchpoints, momentum, journey, motive, qualification, promises, commercial)
 
 STREAMS: dict[str, Stream] = {
     stream.name: stream
-    for module in (people, activity, changes, promise_streams, history)
+    for module in (people, activity, moments, qualification_streams, changes, promise_streams, history)
     for stream in module.STREAMS
 }
 

@@ -5,7 +5,7 @@ import ibis.expr.types as ir
 
 from features.gate import Known
 from features.streams.people import MEETING_KINDS
-from features.streams.stream import Stream, as_count
+from features.streams.stream import Stream
 
 __all__ = ["STREAMS"]
 
@@ -44,18 +44,8 @@ def _replies(known: Known) -> ir.Table:
     return replies.mutate(latency_s=ibis.greatest(replies.at_s - replies.before_s, 0))
 
 
-def _moments(known: Known) -> ir.Table:
-    """Recorded micro-moments of the purchase, and signals."""
-    rows = known["moments"]
-    return rows.select(
-        "kind", key=rows.deal, at_s=rows.occurred_s, row_id=rows.moment_id,
-        seen_s=ibis.greatest(rows.known_s, rows.occurred_s), is_one=as_count(rows.kind.notnull()),
-    )  # fmt: skip
-
-
 STREAMS = (
     Stream("activities", "deal", "activities", "past activities", _activities),
     Stream("booked", "deal", "activities", "meetings and calls that lie ahead", _booked),
     Stream("replies", "deal", "activities", "the buyer's answers to outbound messages", _replies),
-    Stream("moments", "deal", "moments", "recorded micro-moments and signals", _moments),
 )

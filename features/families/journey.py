@@ -1,0 +1,66 @@
+"""The steps of the purchase, and signals beside them (belief 5)."""
+
+from features.feature import AgainstNorm, Expected, Feature, Formula, Kind, Measure
+from features.measures import count, days_since, last, total
+
+__all__ = ["FEATURES"]
+
+_BELIEF = "Belief 5: a purchase is a series of micro-moments. Not yet tested."
+_SPIRAL = "Belief 2: rivals and requests for proof come with promises that slip. Not yet tested."
+
+
+def _feature(
+    name: str, kind: Kind, unit: str, value: Measure | Formula | AgainstNorm, description: str,
+    expected: Expected, sentence: str, absent: str, rationale: str = _BELIEF,
+) -> Feature:  # fmt: skip
+    return Feature(name, "journey", kind, unit, description, rationale, expected, sentence, absent, value)
+
+
+FEATURES = (
+    _feature(
+        "furthest_step", "number", "step of 12", last("steps", "step"),
+        "The furthest recorded step, from 1 (problem recognised) to 12 (sign-off); null if none.",
+        "higher is better", "The furthest step is number {value} of 12", "No step of the purchase is recorded",
+    ),
+    _feature(
+        "steps_reached", "count", "steps", total("steps", "is_first"),
+        "Distinct steps of the purchase recorded so far; zero if none.",
+        "higher is better", "{value} of 12 steps have been seen", "No step of the purchase is recorded",
+    ),
+    _feature(
+        "step_regressions", "count", "steps back", total("steps", "is_regression"),
+        "Steps recorded after a further one; zero if none.",
+        "lower is better", "The purchase went back {value} times", "The purchase never went back",
+    ),
+    _feature(
+        "days_since_step", "number", "days", days_since(last("steps")),
+        "Days since the latest recorded step; null if none.",
+        "lower is better", "The last step was {value} days ago", "No step of the purchase is recorded",
+    ),
+    _feature(
+        "competitor_mentions", "count", "mentions", count("moments", kind="competitor_mentioned"),
+        "Times a competitor was mentioned; zero if none.",
+        "lower is better", "A competitor came up {value} times", "No competitor came up", _SPIRAL,
+    ),
+    _feature(
+        "metrics_requests", "count", "requests", count("moments", kind="metrics_requested"),
+        "Times the buyer asked for metrics; zero if none.",
+        "lower is better", "Metrics were asked for {value} times", "No metrics were asked for", _SPIRAL,
+    ),
+    _feature(
+        "reference_requests", "count", "requests", count("moments", kind="reference_requested"),
+        "Times the buyer asked for a reference; zero if none.",
+        "depends", "A reference was asked for {value} times", "No reference was asked for", _SPIRAL,
+    ),
+    _feature(
+        "objections", "count", "objections", count("moments", kind="objection"),
+        "Objections recorded so far; zero if none.",
+        "lower is better", "{value} objections were raised", "No objection was raised",
+    ),
+    _feature(
+        "beta_offers", "count", "offers", count("moments", kind="beta_or_launch_partner"),
+        "Times beta or launch partnership was agreed or offered; zero if none.",
+        "higher is better", "Beta or launch partnership came up {value} times", "No beta was offered",
+        "Belief 2: beta or launch partner is the honest way out. Not yet tested.",
+    ),
+)  # fmt: skip
