@@ -21,7 +21,6 @@ WEEK_S = 7 * 86_400
 CUT = END - 10 * 7 * DAY
 CALENDAR, CUT_CALENDAR = Calendar(END, WEEK_S), Calendar(CUT, WEEK_S)
 ABSURD = 1e15
-SEEDS = [3, pytest.param(4, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)]
 
 
 def known_at(table: str, row: dict[str, Any]) -> datetime | None:
@@ -184,7 +183,8 @@ def assert_same_bits(found: pa.Table, expected: pa.Table) -> None:
     assert not wrong, f"{len(wrong)} columns differ: {dict(list(wrong.items())[:8])}"
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 4, 5])
 def test_nothing_known_at_or_after_as_of_changes_a_bit(seed: int) -> None:
     rows = generate(seed, deals=15)
     short = truncated(rows, CUT)
@@ -198,6 +198,13 @@ def test_nothing_known_at_or_after_as_of_changes_a_bit(seed: int) -> None:
     assert_same_bits(frame_of(bitter, CUT_CALENDAR, features), expected)
 
 
+def test_neither_poison_nor_truncation_of_what_came_later_changes_a_bit() -> None:
+    rows = generate(9, deals=10)
+    features = features_at(memory_tables(rows), CUT)
+    expected = frame_of(truncated(rows, CUT), CUT_CALENDAR, features)
+    assert_same_bits(up_to_cut(frame_of(poisoned(rows, CUT, 9), CALENDAR, features)), expected)
+
+
 def test_the_order_of_rows_changes_no_bit() -> None:
     rows = generate(6, deals=12)
     numbered = {
@@ -208,6 +215,7 @@ def test_the_order_of_rows_changes_no_bit() -> None:
     assert_same_bits(frame_of(shuffled, CALENDAR), frame_of(numbered, CALENDAR))
 
 
+@pytest.mark.slow
 def test_repeated_rows_of_tables_without_a_key_give_one_row_per_snapshot() -> None:
     rows = generate(7, deals=8)
     for name in ("activity_participants", "opportunity_contacts", "opportunity_changes"):
@@ -293,6 +301,7 @@ def test_a_fraction_of_a_second_decides() -> None:
     assert late["as_of"].to_pylist()[-1] == day(2) + half + timedelta(microseconds=1)
 
 
+@pytest.mark.slow
 def test_the_session_time_zone_changes_no_bit() -> None:
     tables = memory_tables(generate(8, deals=6))
     features = features_at(tables, END)
