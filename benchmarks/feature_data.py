@@ -52,12 +52,9 @@ def generate(directory: Path, deals: int, per_deal: int) -> None:
             FROM range({deals}) d(i), range(10) c(c)""",
     }
     for name, query in queries.items():
+        kept = "COLUMNS(c -> c NOT IN ('i', 'j'))"
         target = directory / f"{name}.parquet"
-        con.execute(
-            f"COPY (SELECT * EXCLUDE (i) FROM ({query}) q) TO '{target}' (FORMAT parquet)"
-            if name == "opportunities"
-            else f"COPY (SELECT COLUMNS(c -> c NOT IN ('i', 'j')) FROM ({query}) q) TO '{target}' (FORMAT parquet)"
-        )
+        con.execute(f"COPY (SELECT {kept} FROM ({query}) q) TO '{target}' (FORMAT parquet)")
 
 
 def main() -> None:
