@@ -127,7 +127,7 @@ def promote_part(settings: Settings, version: str | None, force: str | None, con
             raise UsageError("no challenger to promote yet. `dealcast train` makes one.")
         model = WinModel.load(fetch(store, chosen).folder)
         if force:
-            reasons = (f"promoted without the gate: {force}",)
+            reasons: tuple[str, ...] = (f"promoted without the gate: {force}",)
             current = alias_version(store, CHAMPION)
             promote(
                 store, chosen, expected_champion=current, reasons=reasons, headline=model.metrics,

@@ -14,6 +14,9 @@ from serving.text import printable
 
 __all__ = ["Progress", "Say", "silent"]
 
+_PLAIN_EVERY_SECONDS = 1.0
+"""Where nobody looks at a live line, details come no oftener than this; stages come all."""
+
 Say = Callable[[str], None]
 """Takes one line about what is being done."""
 
@@ -33,6 +36,7 @@ class Progress:
         self._console = console
         self._status: Status | None = None
         self._live = console.is_terminal
+        self._detailed_at = 0.0
         self.seconds: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -64,6 +68,10 @@ class Progress:
     def _show(self, line: str, *, detail: bool = False) -> None:
         text = Text(printable(line))
         if not self._live:
+            now = time.monotonic()
+            if detail and now - self._detailed_at < _PLAIN_EVERY_SECONDS:
+                return
+            self._detailed_at = now
             self._console.print(Text("  ") + text if detail else text, soft_wrap=True)
         elif self._status is None:
             self._status = self._console.status(text)
