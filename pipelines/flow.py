@@ -5,6 +5,7 @@ Importing this module imports Prefect, which reads its settings then: see `pipel
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,6 +56,7 @@ def run_flow(arguments: dict[str, Any], config: str | None = None, run_id: str |
             result = win_run(Job(settings, run_id), do)
         else:
             result = held(new_job(settings), lambda job: win_run(job, do), progress)
+    result = replace(result, seconds=progress.seconds)
     create_markdown_artifact(_in_markdown(result), key="dealcast-run", description="What the run did")
     return result
 

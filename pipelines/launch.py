@@ -1,6 +1,7 @@
 """Starting a run from the command line: through Prefect, or the same steps without it."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def launch(
 
     def work(job: Job) -> RunResult:
         if direct:
-            return win_run(job, directly(progress))
+            return replace(win_run(job, directly(progress)), seconds=progress.seconds)
         return _through_prefect(job, arguments, config, progress)
 
     return held(new_job(settings), work, progress)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from data.warehouse import open_warehouse
 from features.feature import AgainstNorm, Feature
-from models.arrays import BoolArray, known_outcomes
+from models.arrays import BoolArray, deal_codes, known_outcomes
 from models.audit import AuditReport, audit
 from models.baselines import fit_baselines
 from models.censoring import window_weights
@@ -141,6 +141,9 @@ def baseline(view: View, rows: Labelled, features: tuple[Feature, ...], reason: 
     every = np.ones(labels.num_rows, dtype=np.bool_)
     window = Window(view.as_of, view.as_of, inside=every, known=~np.isnan(y))
     weight = window_weights(labels, window, deal_power=1.0)
+    if weight.sum() > 0:
+        # the rows of a deal count as one, against the smoothing too
+        weight *= np.unique(deal_codes(labels)[window.known]).size / weight.sum()
     return baseline_model(rows.frame, y, weight=weight, features=features, reason=reason)
 
 

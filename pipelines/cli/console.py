@@ -1,6 +1,7 @@
 """What every command shares: results to standard output, all else to standard error, one exit-code map."""
 
 import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -61,23 +62,44 @@ def reporting(*, as_json: bool, debug: bool, workspace: Path | None = None) -> I
     workspace: where the traceback of an unexpected error is kept.
     """
     quiet_libraries()
-    stdout = sys.stdout
-    output = Output(as_json, stdout, _console(stdout), _console(sys.stderr), workspace)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
+    with _results_apart() as stdout:
+        output = Output(as_json, stdout, _console(stdout), _console(sys.stderr), workspace)
+        try:
             yield output
-    except DealcastError as error:
-        if debug:
-            traceback.print_exc(file=sys.stderr)
-        _fail(output, str(error), error.exit_code)
-    except typer.Exit:
-        raise
-    except KeyboardInterrupt:
-        _fail(output, "interrupted; what was published before stays in place.", _INTERRUPTED)
-    except Exception as error:
-        if debug:
-            traceback.print_exc(file=sys.stderr)
-        _fail(output, _unexpected(error, output.workspace), _FAILED)
+        except DealcastError as error:
+            if debug:
+                traceback.print_exc(file=sys.stderr)
+            _fail(output, str(error), error.exit_code)
+        except typer.Exit:
+            raise
+        except KeyboardInterrupt:
+            _fail(output, "interrupted; what was published before stays in place.", _INTERRUPTED)
+        except Exception as error:
+            if debug:
+                traceback.print_exc(file=sys.stderr)
+            _fail(output, _unexpected(error, output.workspace), _FAILED)
+
+
+@contextlib.contextmanager
+def _results_apart() -> Iterator[TextIO]:
+    """A stream to standard output for results alone; what else is written there goes to standard error.
+
+    Also below Python: DuckDB draws its progress on file descriptor 1.
+    """
+    stdout = sys.stdout
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        if sys.__stdout__ is None or stdout is not sys.__stdout__:
+            yield stdout
+            return
+        stdout.flush()
+        results = stack.enter_context(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+        os.dup2(2, 1)
+        try:
+            yield results
+        finally:
+            results.flush()
+            os.dup2(results.fileno(), 1)
 
 
 def _console(stream: TextIO) -> Console:

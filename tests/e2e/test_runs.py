@@ -1,0 +1,133 @@
+"""Whole runs: kill them, run two at once, cut their data; through Prefect and without."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from data.schema import TABLES
+from data.simulator import simulate
+from pipelines.run import STEPS
+from tests.pipelines.conftest import COMMAND, FAST, dealcast
+
+pytestmark = pytest.mark.slow
+STAGES = [words for step, words in STEPS.items()]
+PUBLISHED = ("win_scores.parquet", "win_contributions.parquet", "win_features.parquet")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world") / "source"
+    simulate(folder, deals=400, seed=11)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    workspace = tmp_path_factory.mktemp("once")
+    return workspace, run(world, workspace)
+
+
+def run(source: Path, workspace: Path, *options: str) -> dict[str, Any]:
+    done = dealcast("run", "--source", source, "--mapping", "canonical", "-w", workspace, "--json", *options)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def start(source: Path, workspace: Path, *options: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*COMMAND, "run", "--source", str(source), "-w", str(workspace), "--json", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **FAST},
+    )  # fmt: skip
+
+
+def read(workspace: Path, run_id: str, name: str) -> Any:
+    return pq.read_table(workspace / "published" / run_id / name)
+
+
+def test_prefect_and_direct_runs_publish_the_same_to_the_bit(
+    world: Path, published: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    through_prefect, first = published
+    second = run(world, tmp_path, "--direct")
+    assert first["model_version"] == second["model_version"]
+    for name in PUBLISHED:
+        one, other = read(through_prefect, first["run_id"], name), read(tmp_path, second["run_id"], name)
+        assert one.equals(other), name
+
+
+def test_nothing_of_a_prefect_run_outlives_it(published: tuple[Path, dict[str, Any]]) -> None:
+    workspace, _ = published
+    assert (workspace / "prefect" / "prefect.db").is_file()
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(workspace) not in listed
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_run_killed_at_any_stage_leaves_the_last_scores_and_the_next_run_completes(
+    world: Path, published: tuple[Path, dict[str, Any]], tmp_path: Path, stage: str
+) -> None:
+    workspace = tmp_path / "workspace"
+    shutil.copytree(published[0], workspace)
+    before = (workspace / "published" / "CURRENT").read_text()
+    # other data than was loaded before, so that loading is not skipped
+    source = tmp_path / "source"
+    shutil.copytree(world, source)
+    users = pq.read_table(source / "users.parquet")
+    pq.write_table(users, source / "users.parquet", compression="gzip")
+    process = start(source, workspace, "--direct")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(stage):
+            break
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert (workspace / "published" / "CURRENT").read_text() == before
+    assert dealcast("deals", "-w", workspace).returncode == 0
+    result = run(source, workspace, "--direct")
+    assert result["status"] == "done"
+    assert (workspace / "published" / "CURRENT").read_text() == result["run_id"]
+    assert not list((workspace / "published").glob(".building-*"))
+
+
+def test_of_two_runs_at_once_one_works_and_the_other_says_so(world: Path, tmp_path: Path) -> None:
+    both = [start(world, tmp_path, "--direct"), start(world, tmp_path, "--direct")]
+    ended = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    statuses = sorted(json.loads(out)["status"] for out, _ in ended)
+    if statuses == ["done", "skipped"]:
+        assert any("already running (run " in err for _, err in ended)
+    else:
+        # the second may have got the workspace after the first had ended in time
+        assert statuses == ["done", "done"]
+
+
+def test_rows_at_or_after_as_of_change_no_bit_of_what_is_published(world: Path, tmp_path: Path) -> None:
+    cut = "2025-06-30"
+    late = pc.scalar(pc.strptime(cut, "%Y-%m-%d", "us").cast("timestamp[us, UTC]").as_py())
+    truncated = tmp_path / "truncated"
+    truncated.mkdir()
+    for file in sorted(world.glob("*.parquet")):
+        table = pq.read_table(file)
+        clock = TABLES[file.stem].clock
+        if clock is not None:
+            known = pc.less(table[clock], late.cast(table[clock].type))
+            table = table.filter(pc.fill_null(known, True))
+        pq.write_table(table, truncated / file.name)
+    whole = run(world, tmp_path / "a", "--direct", "--as-of", cut)
+    part = run(truncated, tmp_path / "b", "--direct", "--as-of", cut)
+    assert whole["open_deals"] == part["open_deals"] > 0
+    assert whole["model_version"] == part["model_version"]
+    for name in PUBLISHED:
+        one, other = read(tmp_path / "a", whole["run_id"], name), read(tmp_path / "b", part["run_id"], name)
+        assert one.equals(other), name
