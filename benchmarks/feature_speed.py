@@ -46,36 +46,39 @@ TYPES = {"string": "VARCHAR", "int64": "BIGINT", "float64": "DOUBLE", "boolean":
          "timestamp": "TIMESTAMPTZ"}  # fmt: skip
 
 
-def connect(threads: int) -> Any:
-    con = ibis.duckdb.connect()
-    con.raw_sql(f"SET TimeZone='UTC'; SET threads={threads}; SET preserve_insertion_order=false")
-    return con
-
-
-def canonical(con: Any, directory: Path) -> dict[str, Any]:
-    """The generated files as canonical tables, absent columns null; deals close after their life."""
+def warehouse(directory: Path) -> Path:
+    """The generated files as canonical tables in a DuckDB file; deals close after their life."""
+    path = directory / "warehouse.duckdb"
+    if path.exists():
+        return path
+    con = ibis.duckdb.connect(path)
+    con.raw_sql("SET TimeZone='UTC'")
     for name, table in TABLES.items():
-        path = directory / f"{name}.parquet"
-        have = set(pq.read_schema(path).names) if path.exists() else set()
+        file = directory / f"{name}.parquet"
+        have = set(pq.read_schema(file).names) if file.exists() else set()
         columns = [
-            f"{c.name}::{TYPES[c.dtype]} AS {c.name}"
-            if c.name in have
-            else f"NULL::{TYPES[c.dtype]} AS {c.name}"
-            for c in table.columns
+            f"{c.name if c.name in have else 'NULL'}::{TYPES[c.dtype]} AS {c.name}" for c in table.columns
         ]
         if table.key is None:
             columns.append("0::BIGINT AS source_row")
-        source = f"read_parquet('{path}')" if have else "(SELECT 1 WHERE false)"
+        source = f"read_parquet('{file}')" if have else "(SELECT 1 WHERE false)"
         con.raw_sql(f"CREATE TABLE {name} AS SELECT {', '.join(columns)} FROM {source}")
     con.raw_sql(
         f"UPDATE opportunities SET closed_at = created_at + INTERVAL {LIFE_DAYS} DAY, outcome = 'lost'"
     )
-    return {name: con.table(name) for name in TABLES}
+    con.disconnect()
+    return path
+
+
+def connect(directory: Path, threads: int) -> Any:
+    con = ibis.duckdb.connect(directory / "warehouse.duckdb", read_only=True)
+    con.raw_sql(f"SET TimeZone='UTC'; SET threads={threads}; SET preserve_insertion_order=false")
+    return con
 
 
 def by_engine(directory: Path, threads: int, whole: bool) -> tuple[pa.Table, float, float]:
-    con = connect(threads)
-    tables = canonical(con, directory)
+    con = connect(directory, threads)
+    tables = {name: con.table(name) for name in TABLES}
     features = [feature for feature in catalogue() if whole or feature.name in COLUMNS]
     snapshots = deal_snapshots(tables, Calendar(datetime.fromtimestamp(ANCHOR, UTC), WEEK))
     wall, cpu = time.perf_counter(), time.process_time()
@@ -84,8 +87,7 @@ def by_engine(directory: Path, threads: int, whole: bool) -> tuple[pa.Table, flo
 
 
 def by_hand(directory: Path, threads: int) -> tuple[pa.Table, float, float]:
-    con = connect(threads)
-    canonical(con, directory)
+    con = connect(directory, threads)
     wall, cpu = time.perf_counter(), time.process_time()
     for statement in statements(ANCHOR, LIFE_DAYS):
         con.con.execute(statement)
@@ -128,6 +130,7 @@ def main() -> None:
     if arguments.side:
         run_side(arguments.directory, arguments.side, arguments.threads, arguments.keep)
         return
+    warehouse(arguments.directory)
     for _ in range(arguments.runs):
         for side in ("hand", "engine", "whole"):
             command = [sys.executable, __file__, str(arguments.directory), "--side", side]

@@ -23,7 +23,7 @@ def touches(known: Known) -> ir.Table:
     joined = activities.inner_join(people.select("activity_id", "contact_id"), "activity_id")
     rows = joined.select(
         "activity_id", "contact_id", "kind", key=joined.deal, at_s=joined.occurred_s,
-        seen_s=ibis.greatest(joined.known_s, joined.occurred_s), row_id=joined.activity_id,
+        seen_s=ibis.greatest(joined.known_s, joined.occurred_s),
     )  # fmt: skip
     order = ["seen_s", "at_s", "activity_id"]
     of_contact = ibis.window(group_by=["key", "contact_id"], order_by=order)
@@ -34,7 +34,7 @@ def touches(known: Known) -> ir.Table:
         prev_activity=rows.activity_id.lag().over(of_contact),
     )
     rows = rows.filter(rows.prev_activity.isnull() | (rows.prev_activity != rows.activity_id))
-    return rows.mutate(is_first=as_count(rows.prev_at_s.isnull()))
+    return rows.drop("prev_activity")
 
 
 def _touches_with_seniority(known: Known) -> ir.Table:
@@ -44,7 +44,11 @@ def _touches_with_seniority(known: Known) -> ir.Table:
     facts = contacts.select(person="contact_id", person_s="known_s", rank_of=rank.cast("int64"))
     joined = touches.left_join(facts, touches.contact_id == facts.person)
     visible = joined.person_s <= joined.seen_s
-    return joined.mutate(seniority=ibis.ifelse(visible, joined.rank_of, ibis.null("int64")))
+    return joined.mutate(
+        row_id=joined.activity_id,
+        is_first=as_count(joined.prev_at_s.isnull()),
+        seniority=ibis.ifelse(visible, joined.rank_of, ibis.null("int64")),
+    )
 
 
 def _roles(known: Known) -> ir.Table:
@@ -62,7 +66,7 @@ def _role_touches(known: Known) -> ir.Table:
         [touches.key == roles.deal, touches.contact_id == roles.contact_id],
     )
     return joined.select(
-        "key", "contact_id", "buying_role", "at_s", "row_id",
+        "key", "contact_id", "buying_role", "at_s", row_id=joined.activity_id,
         seen_s=ibis.greatest(joined.seen_s, joined.role_s),
     )  # fmt: skip
 
@@ -75,7 +79,8 @@ def _roled_touches(known: Known) -> ir.Table:
         first.rename(role_contact="contact_id"),
         [touches.key == first.deal, touches.contact_id == first.contact_id],
     )
-    return joined.select("key", "at_s", "row_id", seen_s=ibis.greatest(joined.seen_s, joined.role_s))
+    seen = ibis.greatest(joined.seen_s, joined.role_s)
+    return joined.select("key", "at_s", row_id=joined.activity_id, seen_s=seen)
 
 
 def _met(known: Known, *by: str) -> ir.Table:
