@@ -9,7 +9,7 @@ from data.simulator.calendar import Diary, logged_s
 from data.simulator.columns import flags, floats, identifiers, moments_of, pick
 from data.simulator.deals import WEEK, Deals
 from data.simulator.events import Events
-from data.simulator.journey import Path, running
+from data.simulator.journey import HEIR, Path, running
 from data.simulator.notes import bodies
 from data.simulator.phrases import SUBJECTS
 from data.simulator.rng import Bools, Ints, choose
@@ -51,7 +51,7 @@ def make_activities(
     following = np.concatenate([path.deal[1:] == path.deal[:-1], [False]])
     met = running(path, path.touched)
     gone = running(path, path.left[:, None])[:, 0]
-    sponsor = np.where(deals.present[path.deal, 0] & ~(gone & deals.present[path.deal, 1]), 0, 1)
+    sponsor = np.where(gone, HEIR, np.where(deals.present[path.deal, 0], 0, 1))
     # whom a booked meeting invites follows from who was met by then; who comes, from the next week
     invited = path.booked[:, None] & (rng.random(shape) < np.where(met, 0.5, 0.0))
     invited[gone, 0] = False
@@ -69,7 +69,10 @@ def make_activities(
     silent = np.flatnonzero(rng.random(n) < np.where(any_touch, 0.30, 0.55))
     has = session.copy()
     has[alone_row] = has[writes] = has[silent] = True
+    # what befalls a promise in silence is told in a mail that nobody answers
     needed = np.unique(events.row[~has[events.row]])
+    silent = np.union1d(silent, needed[path.quiet[needed] > 0])
+    needed = needed[path.quiet[needed] == 0]
 
     groups = [np.flatnonzero(session), np.flatnonzero(path.booked), alone_row, writes, silent, needed]
     origin = np.repeat(np.arange(6), [len(rows) for rows in groups])
@@ -82,7 +85,7 @@ def make_activities(
     discipline = deals.discipline[path.deal[row]]
     known = logged_s(rng, occurred, discipline, kind == _EMAIL)
     known = np.where(origin == _BOOKED, diary.times(rng, row) + 120, known)
-    logged = rng.random(len(row)) < np.where(kind == _EMAIL, 0.97, 0.62 + 0.36 * discipline)
+    logged = rng.random(len(row)) < np.where(kind == _EMAIL, 0.97, 0.80 + 0.19 * discipline)
 
     rows_met = [(together, missing), (came, invited & ~came)]
     at, seat, attended = _people(groups, rows_met, seat_of, origin)

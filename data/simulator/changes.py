@@ -46,16 +46,15 @@ def change_table(
 ) -> pa.Table:
     """`opportunity_changes`, by deal, field and time; each field's first row has no old value."""
     n = len(path.deal)
-    feeling = path.log_odds
+    feeling = _belief(rng, deals, path)
     stage = _STAGE_OF_MOMENT[np.where(path.age == 0, deals.entry[path.deal], path.position)]
-    said = feeling + rng.normal(0, 1.0, n) + 0.4
-    category = np.where(stage < 2, 0, np.digitize(said, (-0.3, 0.9)))
-    health = np.where(path.age == 0, 1, np.digitize(feeling + rng.normal(0, 1.3, n), (-1.6, 0.2)))
+    category = np.where(stage < 2, 0, np.digitize(feeling + rng.normal(0, 0.8, n), (-0.3, 0.9)))
+    health = np.where(path.age == 0, 1, np.digitize(feeling + rng.normal(0, 1.0, n), (-1.6, 0.2)))
     dates = _close_dates(rng, deals, path, diary)
     owner = owners(deals, path)
     times = diary.times(rng, np.arange(n))
     histories: list[tuple[str, Ints, Bools, Callable[[Ints], Values]]] = [
-        ("stage", stage, rng.random(n) < 0.75, lambda codes: pick(_NAMES, codes)),
+        ("stage", stage, rng.random(n) < 0.85, lambda codes: pick(_NAMES, codes)),
         ("amount", amount.astype(np.int64), np.ones(n, dtype=bool), _whole),
         ("close_date", dates, np.ones(n, dtype=bool), _iso_date),
         ("forecast_category", category, rng.random(n) < 0.35, lambda codes: pick(_FORECAST, codes)),
@@ -75,6 +74,13 @@ def change_table(
     at = np.concatenate([each.column("_at").to_numpy() for each in tables])
     order = np.lexsort((field, at, deal))
     return table.drop_columns(["_deal", "_at"]).take(order)
+
+
+def _belief(rng: np.random.Generator, deals: Deals, path: Path) -> Floats:
+    """What the seller thinks of the odds at each row: a month old, biased by temper, half the truth."""
+    then = np.maximum(np.arange(len(path.deal)) - 4, np.arange(len(path.deal)) - path.age)
+    temper = rng.normal(0.4, 1.2, len(deals))
+    return np.asarray(0.5 * path.log_odds[then] + temper[path.deal])
 
 
 def _held(path: Path, values: Ints, updated: Bools) -> Ints:

@@ -107,8 +107,8 @@ def make_deals(seed: int, world: World, *, deals: int, as_of_s: int, years: floa
         distributed=distributed,
         present=_group(rng, world.pool[account], distributed),
         capacity=rng.uniform(0.35, 1.0, deals),
-        energy=np.exp(rng.normal(0, 0.25, deals)),
-        entry=choose(rng, (0.45, 0.25, 0.15, 0.15), deals),
+        energy=np.exp(rng.normal(0, 0.15, deals)),
+        entry=choose(rng, (0.6, 0.2, 0.1, 0.1), deals),
         amount=_first_amounts(rng, kind),
         threading=world.threading[seller],
         promising=world.promising[seller],
@@ -168,5 +168,5 @@ def _group(rng: np.random.Generator, pool: Bools, distributed: Bools) -> Bools:
     share = np.where(distributed, 0.88, 0.68)[:, None]
     present = pool & (rng.random((len(pool), len(SLOTS))) < share)
     present[:, 0] |= ~present[:, 1]
-    present[:, [2, 5, 6]] = True  # a budget, an evaluator, a user: without them no group decides
+    present[:, [2, 3, 5]] = True  # a budget, a decision, an evaluator: without them no group decides
     return present

@@ -10,15 +10,14 @@ instant and whatever the closing rate, and events are drawn from the state, neve
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from data.simulator.deals import Deals
 from data.simulator.rng import Bools, Floats, Ints, sigmoid
-from data.simulator.strengths import BELIEFS, HIDDEN, ROLE_FIRST, ROLE_REPEAT, SLOTS, STRENGTHS
+from data.simulator.strengths import BELIEFS, HIDDEN, ROLE_FIRST, SLOTS, STRENGTHS
 
-__all__ = ["MAX_WEEKS", "MOMENTS", "QUESTIONS", "SIGNALS", "Path", "run", "running"]
+__all__ = ["HEIR", "MAX_WEEKS", "MOMENTS", "QUESTIONS", "SIGNALS", "Path", "run", "running"]
 
 MAX_WEEKS = 90
 MOMENTS = (
@@ -31,12 +30,16 @@ SIGNALS = (
 )  # fmt: skip
 QUESTIONS = ("means", "decision_process", "why", "when")
 
-_REACH = np.array([0.50, 0.42, 0.07, 0.09, 0.04, 0.22, 0.20, 0.14, 0.10, 0.02, 0.02, 0.03, 0.045, 0.07])
+_REACH = np.array([0.50, 0.42, 0.05, 0.06, 0.03, 0.22, 0.20, 0.14, 0.10, 0.02, 0.02, 0.03, 0.05, 0.07])
 _REACH_MET = np.array([0.62, 0.50, 0.24, 0.24, 0.16, 0.34, 0.28, 0.22, 0.16, 0.22, 0.20, 0.20, 0.16, 0.12])
 _LATE = np.array([1, 1, 1.5, 1.3, 1.3, 1, 1, 1, 1, 7, 7, 5, 1.3, 1])
 _SENIOR = np.array([seat in ("economic_buyer", "decision_maker", "executive_sponsor") for seat in SLOTS])
-_FIRST, _REPEAT = np.array(ROLE_FIRST), np.array(ROLE_REPEAT)
-_BLOCKER, _SPONSORS = SLOTS.index("blocker"), (0, 1)
+_FIRST = np.array(ROLE_FIRST)
+HEIR = SLOTS.index("technical_evaluator")
+"""The seat that sellers write to once a deal's only sponsor has left."""
+
+_BLOCKER = SLOTS.index("blocker")
+_SILENCED, _ANSWERED = 0.05, 0.16  # chance per week that a buyer falls silent, and answers again
 _COLUMN = {name: place for place, name in enumerate(BELIEFS)}
 
 
@@ -45,8 +48,9 @@ class Path:
     """One row per deal and calendar week, sorted by deal, then week.
 
     deal: row in `Deals`; age: weeks since the week of creation; parts: log-odds by belief at the end
-    of the week, shape (rows, beliefs); touched: who was in contact, shape (rows, seats); closing: the
-    deal closes in this week. The rest says what happened, -1 or false where nothing did.
+    of the week, shape (rows, beliefs); touched: who was in contact, shape (rows, seats); quiet: weeks of
+    silence so far; closing: the deal closes in this week. The rest says what happened, -1 or false where
+    nothing did.
     """
 
     deal: Ints
@@ -58,6 +62,7 @@ class Path:
     junior: Bools
     inbound: Bools
     booked: Bools
+    quiet: Ints
     position: Ints
     moved: Ints
     signals: Bools
@@ -95,7 +100,8 @@ class _State:
     met: Bools
     present: Bools
     position: Ints
-    silent: Ints
+    quiet: Ints
+    backed: Bools
     promise_open: Bools
     due: Ints
     feature: Ints
@@ -103,7 +109,13 @@ class _State:
     delivered: Ints
     spiral: Ints
     promises: Ints
-    agreed: Bools = field(default_factory=lambda: np.zeros((0, 4), dtype=bool))
+    answers: Ints = field(default_factory=lambda: np.zeros((0, 4), dtype=np.int64))
+    """Of each question: -1 not asked, 0 answered apart, 1 alike."""
+
+    @property
+    def awake(self) -> Bools:
+        """Whether the buyer talks to the seller at all."""
+        return self.quiet == 0
 
     def keep(self, mask: Bools) -> "_State":
         return _State(**{name: value[mask] for name, value in vars(self).items()})
@@ -130,6 +142,11 @@ class _Week:
         moved = np.where(happened, np.log(q1 / q0), np.log((1 - q1) / (1 - q0))) * eligible
         self.state.parts[:, _COLUMN[belief]] += moved.sum(axis=1) if wide else moved
         return happened
+
+    def sight(self, chance: float | Floats, eligible: bool | Bools = True) -> Bools:
+        """Whether something shows that moves no odds: it tells of what moved them before."""
+        shape = np.shape(chance) or self.lean.shape
+        return (self.rng.random(shape) < chance) & eligible
 
     def shock(self) -> None:
         """A hidden shock, by the same rule: its mean is ± half its variance."""
@@ -161,7 +178,8 @@ def _begin(deals: Deals, parts: Floats) -> _State:
         met=np.zeros((n, len(SLOTS)), dtype=bool),
         present=deals.present.copy(),
         position=deals.entry.copy(),
-        silent=zeros.copy(),
+        quiet=zeros.copy(),
+        backed=np.zeros(n, dtype=bool),
         promise_open=np.zeros(n, dtype=bool),
         due=zeros.copy(),
         feature=zeros.copy(),
@@ -169,7 +187,7 @@ def _begin(deals: Deals, parts: Floats) -> _State:
         delivered=zeros.copy(),
         spiral=zeros.copy(),
         promises=zeros.copy(),
-        agreed=np.zeros((n, len(QUESTIONS)), dtype=bool),
+        answers=np.full((n, len(QUESTIONS)), -1, dtype=np.int64),
     )
 
 
@@ -178,15 +196,14 @@ def _live(rng: np.random.Generator, state: _State, deals: Deals, age: int) -> di
     week = _Week(rng, state)
     events: dict[str, np.ndarray] = {"deal": state.row.copy(), "age": np.full(len(state.row), age)}
     events |= _contact(week, deals, age)
-    events |= _journey(week, deals, events["touched"])
-    signals = _signals(week, deals)
+    events |= _journey(week, deals)
+    signals = _signals(week, deals, age)
     events |= _promises(week, deals, age, signals)
     events |= _qualify(week, deals)
     week.shock()
     events["signals"] = signals
     events["first"] = events["touched"] & ~state.met
     state.met |= events["touched"]
-    state.silent = np.where(events["touched"].any(axis=1), 0, state.silent + 1)
     events["position"] = state.position.copy()
     events["parts"] = state.parts.copy()
     p = sigmoid(state.parts.sum(axis=1))
@@ -196,56 +213,67 @@ def _live(rng: np.random.Generator, state: _State, deals: Deals, age: int) -> di
 
 
 def _contact(week: _Week, deals: Deals, age: int) -> dict[str, np.ndarray]:
-    """Who was in touch this week, and whether the sponsor left (belief 1)."""
+    """Whether the buyer talks at all (belief 5), with whom, and whether the champion left (belief 1)."""
     state, row = week.state, week.state.row
-    threading, energy = deals.threading[row, None], deals.energy[row, None]
-    reach = np.where(state.met, _REACH_MET, _REACH * (0.35 + 1.3 * threading))
-    reach[:, list(_SPONSORS)] = np.where(state.met, _REACH_MET, _REACH)[:, list(_SPONSORS)]
+    awake = state.awake
+    silenced = week.fact("momentum", STRENGTHS["went_silent"], _SILENCED, awake & (age > 0))
+    answered = week.fact("momentum", STRENGTHS["answered_again"], _ANSWERED, ~awake)
+    state.quiet = np.where(silenced | ~(awake | answered), state.quiet + 1, 0)
+    talks = state.awake[:, None]
+    chance = np.clip(_reach(state, deals), 0.002, 0.93)
+    first = week.fact("stakeholders", _FIRST, chance, state.present & ~state.met & talks)
+    touched = first | week.sight(np.where(state.met, chance, 0.0), state.present & talks)
+    single = state.met[:, 0] & state.present[:, 0] & ~state.present[:, 1] & (age > 2)
+    left = week.fact("stakeholders", STRENGTHS["sponsor_left"], 0.02, single)
+    state.present[left, 0] = False
+    lively = np.where(state.awake, np.clip(0.5 * deals.energy[row], 0.02, 0.9), 0.0)
+    inbound, booked = week.sight(lively), week.sight(0.8 * lively)
+    return {
+        "touched": touched, "left": left, "inbound": inbound, "booked": booked, "quiet": state.quiet.copy(),
+    }  # fmt: skip
+
+
+def _reach(state: _State, deals: Deals) -> Floats:
+    """Chance that each seat is in touch in a week in which the buyer talks; shape (living, seats)."""
+    row = state.row
+    reach = np.where(state.met, _REACH_MET, _REACH * (0.75 + 0.5 * deals.threading[row, None]))
     # who is seen follows from where responsibility lies, not from headcount
     wide = deals.distributed[row, None]
-    reach = reach * np.where(_SENIOR, np.where(wide, 0.75, 1.35), np.where(wide, 1.15, 0.85))
+    reach = reach * np.where(_SENIOR, np.where(wide, 0.8, 1.25), np.where(wide, 1.15, 0.85))
     reach = reach * np.where((state.position >= 8)[:, None], np.where(state.met, 1.2, _LATE), 1.0)
     reach[:, 1] *= deals.capacity[row]  # a mobilizer has a day job
     reach[state.spiral >= 4] *= np.where(_SENIOR, 0.35, 1.0)
-    chance = np.clip(reach * energy, 0.002, 0.93)
-    strength = np.where(state.met, _REPEAT, _FIRST)
-    touched = week.fact("stakeholders", strength, chance, state.present)
-    single = state.present[:, 0] & ~(state.met[:, 1:] & state.present[:, 1:])[:, [0, 2, 3]].any(axis=1)
-    strong = STRENGTHS["sponsor_absent_champion_left"] * np.where(single, 1.25, 0.8)
-    left = week.fact("stakeholders", strong, 0.007, state.present[:, 0] & state.met[:, 0] & (age > 2))
-    state.present[left, 0] = False
-    quiet = np.where(touched.any(axis=1), 0.42, 0.12) * deals.energy[row]
-    inbound = week.fact("momentum", STRENGTHS["inbound"], np.clip(quiet, 0.02, 0.9))
-    booked = week.fact("momentum", STRENGTHS["booked"], np.clip(quiet * 0.9, 0.02, 0.9))
-    return {"touched": touched, "left": left, "inbound": inbound, "booked": booked}
+    return np.asarray(reach * deals.energy[row, None])
 
 
-def _journey(week: _Week, deals: Deals, touched: Bools) -> dict[str, np.ndarray]:
+def _journey(week: _Week, deals: Deals) -> dict[str, np.ndarray]:
     """Micro-moments forward and back (belief 5); `moved` is the moment reached, or -1."""
     state, row = week.state, week.state.row
-    pace = np.where(deals.distributed[row], 0.30, 0.42) * np.where(touched.any(axis=1), 1.15, 0.35)
-    pace = pace * np.where(deals.kind[row] == 0, 1.0, 1.25)
-    forward = week.fact("momentum", STRENGTHS["advance"], np.clip(pace, 0.01, 0.9), state.position < 11)
-    back = week.fact("momentum", STRENGTHS["regress"], 0.035, (state.position > 2) & ~forward)
-    state.position = state.position + forward - back * week.rng.integers(1, 3, len(row))
-    return {"moved": np.where(forward | back, state.position, -1)}
+    pace = np.where(deals.distributed[row], 0.44, 0.56) * np.where(deals.kind[row] == 0, 1.0, 1.2)
+    forward = week.fact("momentum", STRENGTHS["advance"], pace, state.awake & (state.position < 11))
+    fell = week.fact("momentum", STRENGTHS["regress"], 0.03, state.awake & (state.position > 2) & ~forward)
+    state.position = state.position + forward - 2 * fell
+    return {"moved": np.where(forward | fell, state.position, -1)}
 
 
-def _signals(week: _Week, deals: Deals) -> Bools:
+def _signals(week: _Week, deals: Deals, age: int) -> Bools:
     """Signals heard this week, shape (living, SIGNALS); motives show in what people say (belief 3)."""
     state, row = week.state, week.state.row
-    motive = deals.motive[row]
+    motive, awake = deals.motive[row], state.awake
     heard = np.zeros((len(row), len(SIGNALS)), dtype=bool)
-    chances: dict[str, tuple[str, Any]] = {
-        "competitor_mentioned": ("deal", 0.012 + 0.05 * deals.competitors[row]),
-        "reference_requested": ("momentum", 0.03),
-        "objection": ("momentum", 0.06),
-        "sponsor_backing": ("motive", 0.015 + 0.05 * state.met[:, 4] + 0.02 * state.met[:, 2]),
-        "fomo": ("motive", np.where(motive == 1, 0.09, 0.008)),
-        "mission_critical": ("motive", np.where(motive == 0, 0.09, 0.010)),
+    told = 0.50 if age < 3 else 0.10
+    sights: dict[str, float | Floats] = {
+        "competitor_mentioned": np.array([0.003, 0.08, 0.20])[deals.competitors[row]],
+        "reference_requested": 0.03,
+        "fomo": np.where(motive == 1, told, 0.003),
+        "mission_critical": np.where(motive == 0, told, 0.003),
     }
-    for name, (belief, chance) in chances.items():
-        heard[:, SIGNALS.index(name)] = week.fact(belief, STRENGTHS[name], chance)
+    for name, chance in sights.items():
+        heard[:, SIGNALS.index(name)] = week.sight(chance, awake)
+    backed = week.fact("motive", STRENGTHS["sponsor_backing"], 0.05, awake & ~state.backed)
+    state.backed |= backed
+    heard[:, SIGNALS.index("sponsor_backing")] = backed
+    heard[:, SIGNALS.index("objection")] = week.fact("momentum", STRENGTHS["objection"], 0.04, awake)
     return heard
 
 
@@ -259,15 +287,15 @@ def _promises(week: _Week, deals: Deals, age: int, signals: Bools) -> dict[str, 
     event = np.full(len(row), -1)
     due_now = state.promise_open & (age >= state.due)
     _spiral(week, deals, signals)
-    tempted = deals.promising[row] * np.where((state.spiral == 5) | (state.silent > 2), 2.2, 1.0)
-    free = ~state.promise_open & (state.position >= 2) & (state.promises < 4)
-    made = week.fact("promises", STRENGTHS["promised"], np.clip(0.006 + 0.17 * tempted, 0.002, 0.6), free)
+    tempted = deals.promising[row] * np.where(state.spiral == 5, 2.0, 1.0)
+    free = state.awake & ~state.promise_open & (state.position >= 1) & (state.promises < 4)
+    made = week.fact("promises", STRENGTHS["promised"], np.clip(0.02 + 0.14 * tempted, 0.002, 0.6), free)
     kept = week.fact("promises", STRENGTHS["delivered"], 1 - deals.slip[state.feature], due_now)
     slipped = due_now & ~kept
     withdrawn = slipped & (rng.random(len(row)) < 0.12)
     event[made], event[slipped], event[kept], event[withdrawn] = 0, 1, 2, 3
     state.feature = np.where(made, rng.integers(0, 12, len(row)), state.feature)
-    wait = np.where(made, rng.integers(3, 11, len(row)), rng.integers(2, 7, len(row)))
+    wait = np.where(made, rng.integers(2, 8, len(row)), rng.integers(2, 6, len(row)))
     state.due = np.where(made | slipped, age + wait, state.due)
     state.promise_open = (state.promise_open | made) & ~kept & ~withdrawn
     state.promises, state.slips = state.promises + made, state.slips + slipped
@@ -287,13 +315,13 @@ def _promises(week: _Week, deals: Deals, age: int, signals: Bools) -> dict[str, 
 def _spiral(week: _Week, deals: Deals, signals: Bools) -> None:
     """The next phase of the spiral, or the honest way out of it."""
     state, phase = week.state, week.state.spiral.copy()
-    honest = 0.04 + 0.10 * (1 - deals.promising[state.row])
-    way_out = week.fact("promises", STRENGTHS["beta_or_launch_partner"], honest, phase >= 1)
+    honest = 0.04 + 0.08 * (1 - deals.promising[state.row])
+    way_out = week.fact("promises", STRENGTHS["beta_or_launch_partner"], honest, state.awake & (phase >= 1))
     for at, name, chance in (
-        (1, "new_faces", 0.30), (2, "spiral_competitor", 0.28),
-        (3, "metrics_requested", 0.28), (4, "junior_only", 0.30),
+        (1, "new_faces", 0.25), (2, "spiral_competitor", 0.25),
+        (3, "metrics_requested", 0.25), (4, "junior_only", 0.25),
     ):  # fmt: skip
-        came = week.fact("promises", STRENGTHS[name], chance, (phase == at) & ~way_out)
+        came = week.fact("promises", STRENGTHS[name], chance, state.awake & (phase == at) & ~way_out)
         state.spiral = state.spiral + came
         if name == "spiral_competitor":
             signals[:, SIGNALS.index("competitor_mentioned")] |= came
@@ -304,14 +332,14 @@ def _spiral(week: _Week, deals: Deals, signals: Bools) -> None:
 
 
 def _qualify(week: _Week, deals: Deals) -> dict[str, np.ndarray]:
-    """A question put to both sides and how well their answers agree (belief 4)."""
+    """A question put to both sides until their answers agree (belief 4)."""
     state, row, rng = week.state, week.state.row, week.rng
-    asked = rng.random(len(row)) < 0.06 + 0.14 * deals.discipline[row]
-    question = rng.integers(0, len(QUESTIONS), len(row))
-    known = state.agreed[np.arange(len(row)), question]
-    base = np.where(known, 0.85, 0.52)
+    question, everyone = rng.integers(0, len(QUESTIONS), len(row)), np.arange(len(row))
+    before = state.answers[everyone, question]
+    asked = week.sight(0.12 + 0.16 * deals.discipline[row], state.awake & (before < 1))
+    base = np.where(before == 0, 0.40, 0.55)
     agreed = week.fact("qualification", STRENGTHS["agreement"], base, asked)
-    state.agreed[np.arange(len(row))[asked], question[asked]] = agreed[asked]
+    state.answers[everyone[asked], question[asked]] = agreed[asked]
     return {"question": np.where(asked, question, -1), "agreed": agreed}
 
 
@@ -321,9 +349,9 @@ def _closing_rate(state: _State, deals: Deals, age: int, p: Floats) -> Floats:
     Depends on the state alone, so it says nothing about the outcome beyond p.
     """
     row = state.row
-    rate = 0.088 * np.exp(1.0 * (p - 0.35)) * min(max(age - 1, 0) / 7, 1.0)
-    rate = rate * np.where(state.position >= 9, 2.6, np.where(state.position >= 6, 1.2, 0.8))
+    rate = 0.088 * min(max(age - 1, 0) / 7, 1.0) * np.where(state.position < 8, np.exp(1.2 * (p - 0.35)), 1.0)
+    rate = rate * np.where(state.position >= 9, 2.2, np.where(state.position >= 5, 1.1, 0.6))
     rate = rate * np.where(deals.distributed[row], 0.8, 1.25) * np.where(deals.kind[row] == 2, 1.35, 1.0)
     rate = rate * np.where(state.present[:, _BLOCKER] & ~state.met[:, _BLOCKER], 0.6, 1.0)
-    rate = rate * np.where(state.silent >= 4, 1.7, 1.0)
+    rate = rate * np.where(state.quiet >= 4, 1.7, 1.0)
     return np.where(age >= MAX_WEEKS - 1, 1.0, np.minimum(rate, 0.6))

@@ -9,12 +9,12 @@ import numpy as np
 
 from data.errors import UsageError
 from data.simulator.activities import activity_table, make_activities, participant_table
-from data.simulator.calendar import make_diary
+from data.simulator.calendar import Diary, make_diary
 from data.simulator.changes import amounts, change_table, opportunity_table
 from data.simulator.contracts import contract_table, contract_truth, make_contracts, usage_table
 from data.simulator.deals import WEEK, Deals, make_deals, starting_parts
 from data.simulator.events import make_events
-from data.simulator.journey import Path, run
+from data.simulator.journey import HEIR, Path, run
 from data.simulator.rng import Bools, Ints, stream
 from data.simulator.signals import contact_roles, moment_table, promise_table, qualification_table
 from data.simulator.tables import (
@@ -143,7 +143,7 @@ def _write_part(
     files.add("qualification", qualification_table(rng["signals"], deals, path, diary, **at))
     roles, seen = contact_roles(rng["signals"], deals, path, diary, people, **at)
     files.add("opportunity_contacts", roles)
-    _remember(first_seen, deals, seen)
+    _remember(first_seen, deals, seen, path, diary)
 
     amount = amounts(rng["changes"], deals, path)
     files.add(
@@ -163,9 +163,11 @@ def _cut(path: Path, keep: Bools) -> Path:
     return Path(**{name: value[keep] for name, value in vars(path).items()})
 
 
-def _remember(first_seen: Ints, deals: Deals, seen: Ints) -> None:
+def _remember(first_seen: Ints, deals: Deals, seen: Ints, path: Path, diary: Diary) -> None:
     """Lower `first_seen` (accounts, seats) to when these deals first came across each person."""
     sponsor = np.where(deals.present[:, 0], 0, 1)
     np.minimum.at(first_seen, (deals.account, sponsor), deals.created_s)
+    left = np.flatnonzero(path.left)
+    np.minimum.at(first_seen[:, HEIR], deals.account[path.deal[left]], diary.week_s[left])
     deal, seat = np.nonzero(seen >= 0)
     np.minimum.at(first_seen, (deals.account[deal], seat), seen[deal, seat])

@@ -1,11 +1,12 @@
 """What the simulated world believes, as numbers: how far each fact moves the odds of winning.
 
-Every strength is a swing in log-odds: `STRENGTHS["economic_buyer_met"] = 0.8` means that a week in
-which the economic buyer is met ends 0.8 log-odds higher than the same week without. Static strengths
-shift a deal's starting odds. A report on the worth of each belief is compared with `BELIEFS`.
+Every strength is a swing in log-odds: `STRENGTHS["regress"] = -0.9` means that a week in which the deal
+falls back ends 0.9 log-odds lower than the same week without. Static strengths shift a deal's starting
+odds. Few facts, each strong and lasting, so that what the tables show tells most of the odds. A report
+on the worth of each belief is compared with `BELIEFS`.
 """
 
-__all__ = ["BELIEFS", "HIDDEN", "ROLE_FIRST", "ROLE_REPEAT", "SLOTS", "STATIC", "STRENGTHS"]
+__all__ = ["BELIEFS", "HIDDEN", "ROLE_FIRST", "SLOTS", "STATIC", "STRENGTHS"]
 
 SLOTS = (
     "champion", "mobilizer", "economic_buyer", "decision_maker", "executive_sponsor", "technical_evaluator",
@@ -19,7 +20,7 @@ BELIEFS = (
     "seller",  # skill and habits
     "motive",  # belief 3
     "stakeholders",  # belief 1: who has been met, the champion's presence, vetoes
-    "momentum",  # belief 5: two-way contact, moments, regressions, booked meetings
+    "momentum",  # belief 5: moments, regressions, silence
     "promises",  # belief 2
     "qualification",  # belief 4
     "hidden",  # the buyer's politics: in no table
@@ -27,50 +28,41 @@ BELIEFS = (
 """Parts of a deal's log-odds. At any instant they add up to logit(true win probability)."""
 
 STATIC: dict[str, float] = {
-    "intercept": -0.92,
+    "intercept": -0.8,
     # what is sold to whom: known to every CRM, so a baseline finds it too
-    "new": -0.30, "expansion": 0.40, "renewal": 0.95,
-    "referral": 0.40, "partner": 0.20, "inbound": 0.10, "event": -0.10, "outbound": -0.30,
-    "partner_involved": 0.25,
+    "new": -0.20, "expansion": 0.25, "renewal": 0.55,
+    "referral": 0.35, "partner": 0.15, "inbound": 0.05, "event": -0.10, "outbound": -0.25,
+    "partner_involved": 0.20,
     # how responsibility is organised counts; headcount counts for nothing, by design
-    "centralised": 0.22, "distributed": -0.38,
+    "centralised": 0.28, "distributed": -0.38,
     # sellers: skill is seen only through their record
-    "skill": 0.40, "multi_threading": 0.70, "promising": -0.60,
+    "skill": 0.30, "multi_threading": 0.30, "promising": -0.30,
     # motive: fear of missing out helps the first order (and hurts its renewal, see RENEWAL)
-    "mission_critical": 0.65, "fomo": 0.20, "no_motive": -0.45,
-    "competitor": -0.28,
+    "mission_critical": 0.5, "fomo": 0.05, "no_motive": -0.5,
+    "competitor": -0.15,
     # hidden, constant
-    "affinity": 0.25, "politics": 0.32,
+    "affinity": 0.12, "politics": 0.22,
 }  # fmt: skip
 
 STRENGTHS: dict[str, float] = {
-    "sponsor_absent_champion_left": -0.78,  # one willing sponsor is a risk
-    "inbound": 0.24,  # the buyer writes without being asked
-    "booked": 0.18,  # the next meeting stands in the diary
-    "advance": 0.30,  # the next micro-moment
-    "regress": -0.42,
-    "competitor_mentioned": -0.20,
-    "reference_requested": 0.08,
-    "objection": -0.20,
-    "sponsor_backing": 0.40,
-    "fomo": 0.04,
-    "mission_critical": 0.12,
-    "promised": -0.28,  # selling what is not shipped
-    "delivered": 0.75,  # against slipping on the due date
-    "new_faces": -0.26, "spiral_competitor": -0.32, "metrics_requested": -0.34, "junior_only": -0.40,
-    "beta_or_launch_partner": 0.50,  # the honest way out
-    "agreement": 0.44,  # both sides answer a question alike, against apart
+    "sponsor_left": -1.0,  # one willing sponsor is a risk: nobody takes over
+    "went_silent": -0.4,
+    "answered_again": 0.4,
+    "advance": 0.40,  # the next micro-moment
+    "regress": -0.6,
+    "objection": -0.4,
+    "sponsor_backing": 0.6,
+    "promised": -0.5,  # selling what is not shipped
+    "delivered": 1.3,  # against slipping on the due date
+    "new_faces": -0.15, "spiral_competitor": -0.6, "metrics_requested": -0.6, "junior_only": -0.15,
+    "beta_or_launch_partner": 0.7,  # the honest way out
+    "agreement": 0.6,  # both sides answer a question alike, against apart
 }  # fmt: skip
 
 ROLE_FIRST: tuple[float, ...] = (
-    0.28, 0.28, 0.48, 0.40, 0.36, 0.24, 0.16, 0.12, 0.12, 0.36, 0.30, 0.30, 0.56, 0.12,
+    0.0, 0.0, 0.95, 0.60, 0.40, 0.16, 0.0, 0.0, 0.0, 0.16, 0.16, 0.16, 0.95, 0.0,
 )  # fmt: skip
 """Swing of the first touch of each seat of `SLOTS`; the blocker's veto weighs most."""
 
-ROLE_REPEAT: tuple[float, ...] = (
-    0.16, 0.16, 0.20, 0.18, 0.18, 0.08, 0.06, 0.04, 0.04, 0.08, 0.08, 0.08, 0.16, 0.04,
-)  # fmt: skip
-"""Swing of any later week with that seat."""
-
-HIDDEN = 0.08
+HIDDEN = 0.04
 """Standard deviation, in log-odds, of the weekly shock that no table shows."""

@@ -6,7 +6,7 @@ import pyarrow as pa
 from data.simulator.changes import STAGES
 from data.simulator.columns import flags, floats, glue, identifiers, integers, moments_of, pick
 from data.simulator.deals import DAY, WEEK, Deals
-from data.simulator.journey import MOMENTS, Path, running
+from data.simulator.journey import MOMENTS, SIGNALS, Path, running
 from data.simulator.rng import Bools, Ints, choose, sigmoid, stream
 from data.simulator.strengths import BELIEFS, SLOTS
 from data.simulator.world import INDUSTRIES, REGIONS, SEGMENTS, World
@@ -156,6 +156,11 @@ def deal_truth(world: World, deals: Deals, path: Path, shown: Bools, *, first_de
         "latent_roles_met": floats(met[row].sum(axis=1)),
         "latent_blocker_untouched": floats(deals.present[deal, blocker] & ~met[row, blocker]),
         "latent_moment": floats(np.minimum(path.position[row], len(MOMENTS) - 1)),
+        "latent_economic_buyer_met": floats(met[row, SLOTS.index("economic_buyer")]),
+        "latent_decision_maker_met": floats(met[row, SLOTS.index("decision_maker")]),
+        "latent_sponsor_left": floats(running(path, path.left[:, None])[row, 0]),
+        "latent_quiet_weeks": floats(path.quiet[row]),
+        "latent_backed": floats(running(path, path.signals)[row, SIGNALS.index("sponsor_backing")]),
         "latent_spiral": floats(path.spiral[row]),
         "latent_slips": floats(path.slips[row]),
         "latent_delivered": floats(path.delivered[row]),

@@ -70,14 +70,14 @@ class World:
 
 
 def make_world(seed: int, *, deals: int, years: float) -> World:
-    """The world that so many deals over so many years need: about 3 deals per account, 40 per seller-year."""
+    """The world that so many deals over so many years need: 3 deals per 2 accounts, 40 per seller-year."""
     rng = stream(seed, "world")
-    n = max(1, deals // 3)
+    n = max(1, deals * 2 // 3)
     sellers = max(3, round(deals / (40 * max(years, 0.25))))
     distributed = rng.random(n) < 0.45
     # headcount is nearly unrelated to how an account decides
     employees = np.exp(rng.normal(6.4, 1.5, n) + 0.15 * distributed).astype(np.int64) + 5
-    seats = np.array([1.0, 0.8, 1.0, 0.85, 0.65, 1.0, 1.0, 0.7, 0.6, 0.75, 0.6, 0.7, 0.7, 0.5])
+    seats = np.array([1.0, 0.8, 1.0, 1.0, 0.65, 1.0, 1.0, 0.7, 0.6, 0.75, 0.6, 0.7, 0.7, 0.5])
     seats = np.where(distributed[:, None] | (seats == 1.0), seats, seats * 0.92)
     pool = rng.random((n, len(SLOTS))) < seats
     managers = max(1, sellers // 8)
@@ -89,7 +89,7 @@ def make_world(seed: int, *, deals: int, years: float) -> World:
         region=choose(rng, (3, 1, 2, 1, 1.5, 3, 1), n),
         employees=employees,
         segment=np.clip((np.log(employees) < 7.6).astype(int) + (np.log(employees) < 5.8), 0, 2),
-        structure_known=rng.random(n) < 0.8,
+        structure_known=rng.random(n) < 0.9,
         pool=pool,
         account_age_days=rng.exponential(500, n),
         skill=rng.normal(0, 1, sellers),
