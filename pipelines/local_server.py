@@ -19,7 +19,7 @@ from pathlib import Path
 
 from data.errors import DealcastError
 
-__all__ = ["LocalServer", "local_server"]
+__all__ = ["LocalServer", "local_server", "start_server"]
 
 _START_SECONDS = 120
 _STOP_SECONDS = 10
@@ -66,8 +66,17 @@ class LocalServer:
 
 
 @contextmanager
-def local_server(home: Path, *, port: int = 0, services: bool = False) -> Iterator[LocalServer]:
-    """A server on this machine only, begun here and ended with the block; call `wait` before using it.
+def local_server(home: Path) -> Iterator[LocalServer]:
+    """A server that ends with the block; see `start_server`."""
+    server = start_server(home)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def start_server(home: Path, *, port: int = 0, services: bool = False) -> LocalServer:
+    """A server on this machine only, which ends with this process; call `wait` before using it.
 
     home: Prefect's folder, which also gets the server's log. port: 0 takes a free one. services: with
     the scheduler and the web pages.
@@ -88,11 +97,7 @@ def local_server(home: Path, *, port: int = 0, services: bool = False) -> Iterat
             [sys.executable, "-m", "pipelines.local_server", str(port)],
             stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, start_new_session=True,
         )  # fmt: skip
-    server = LocalServer(process, port, log)
-    try:
-        yield server
-    finally:
-        server.stop()
+    return LocalServer(process, port, log)
 
 
 def _free_port() -> int:

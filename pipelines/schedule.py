@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from rich.text import Text
 from data.errors import UsageError
 from data.settings import Settings
 from pipelines.environment import use_prefect_home
-from pipelines.local_server import local_server
+from pipelines.local_server import start_server
 
 __all__ = ["DEPLOYMENT", "keep_schedule"]
 
@@ -35,18 +34,18 @@ def keep_schedule(
     if settings.source is None:
         raise UsageError("setting 'source': a schedule needs the folder to load. Give --source DIR.")
     home = use_prefect_home(settings.workspace)
-    with ExitStack() as stack:
-        if not os.environ.get("PREFECT_API_URL"):
-            server = stack.enter_context(local_server(home, port=port, services=True))
-            # before Prefect is imported: it reads its settings then
-            os.environ["PREFECT_API_URL"] = server.api_url
-            server.wait()
-        due = _next_runs(cron)
-        address = os.environ["PREFECT_API_URL"]
-        lines = [f"{at:%Y-%m-%d %H:%M} UTC" for at in due]
-        shown = f"next runs: {', '.join(lines)}\nruns are shown at {address.removesuffix('/api')}"
-        tell({"status": "serving", "cron": cron, "next_runs": due, "api_url": address}, Text(shown))
-        _serve(arguments, config, cron)
+    if not os.environ.get("PREFECT_API_URL"):
+        # it ends with this process, not before: Prefect hands over its last lines at exit
+        server = start_server(home, port=port, services=True)
+        # before Prefect is imported: it reads its settings then
+        os.environ["PREFECT_API_URL"] = server.api_url
+        server.wait()
+    due = _next_runs(cron)
+    address = os.environ["PREFECT_API_URL"]
+    lines = [f"{at:%Y-%m-%d %H:%M} UTC" for at in due]
+    shown = f"next runs: {', '.join(lines)}\nruns are shown at {address.removesuffix('/api')}"
+    tell({"status": "serving", "cron": cron, "next_runs": due, "api_url": address}, Text(shown))
+    _serve(arguments, config, cron)
 
 
 def _serve(arguments: dict[str, Any], config: Path | None, cron: str) -> None:
