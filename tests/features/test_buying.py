@@ -1,5 +1,6 @@
 """Steps, motives and answers, on hand-made histories."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from features.catalogue import catalogue
@@ -11,8 +12,8 @@ FEATURES = tuple(feature for feature in catalogue() if feature.family in FAMILIE
 
 
 def at_day(
-    n: int, *, moments: list[dict[str, Any]] = (), answers: list[dict[str, Any]] = ()
-) -> dict[str, Any]:  # type: ignore[assignment]
+    n: int, *, moments: Sequence[dict[str, Any]] = (), answers: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """The features of one deal created on day 0, as of day n."""
     rows: Rows = bare() | {
         "opportunities": [{"opportunity_id": "o1", "account_id": "a1", "created_at": day(0)}],
