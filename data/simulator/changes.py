@@ -15,8 +15,8 @@ from data.simulator.world import CURRENCIES, World
 __all__ = ["STAGES", "amounts", "change_table", "opportunity_table", "owners"]
 
 STAGES = (
-    ("Discovery", 0.10), ("Qualification", 0.20), ("Solution fit", 0.30), ("Shortlist", 0.40),
-    ("Evaluation", 0.55), ("Negotiation", 0.75), ("Closed Won", 1.0), ("Closed Lost", 0.0),
+    ("Discovery", 0.15), ("Qualification", 0.20), ("Solution fit", 0.25), ("Shortlist", 0.30),
+    ("Evaluation", 0.40), ("Negotiation", 0.60), ("Closed Won", 1.0), ("Closed Lost", 0.0),
 )  # fmt: skip
 _STAGE_OF_MOMENT = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
 _NAMES = tuple(name for name, _ in STAGES)

@@ -30,7 +30,7 @@ SIGNALS = (
 )  # fmt: skip
 QUESTIONS = ("means", "decision_process", "why", "when")
 
-_REACH = np.array([0.50, 0.42, 0.05, 0.06, 0.03, 0.22, 0.20, 0.14, 0.10, 0.02, 0.02, 0.03, 0.05, 0.07])
+_REACH = np.array([0.50, 0.42, 0.035, 0.04, 0.02, 0.22, 0.20, 0.14, 0.10, 0.02, 0.02, 0.03, 0.035, 0.07])
 _REACH_MET = np.array([0.62, 0.50, 0.24, 0.24, 0.16, 0.34, 0.28, 0.22, 0.16, 0.22, 0.20, 0.20, 0.16, 0.12])
 _LATE = np.array([1, 1, 1.5, 1.3, 1.3, 1, 1, 1, 1, 7, 7, 5, 1.3, 1])
 _SENIOR = np.array([seat in ("economic_buyer", "decision_maker", "executive_sponsor") for seat in SLOTS])
@@ -126,8 +126,8 @@ class _Week:
 
     def __init__(self, rng: np.random.Generator, state: _State) -> None:
         self.rng, self.state = rng, state
-        p = sigmoid(state.parts.sum(axis=1))
-        self.lean = np.where(rng.random(len(p)) < p, 0.5, -0.5)
+        self.p = sigmoid(state.parts.sum(axis=1))
+        self.lean = np.where(rng.random(len(self.p)) < self.p, 0.5, -0.5)
 
     def fact(
         self, belief: str, strength: float | Floats, chance: float | Floats, eligible: bool | Bools = True
@@ -226,7 +226,7 @@ def _contact(week: _Week, deals: Deals, age: int) -> dict[str, np.ndarray]:
     single = state.met[:, 0] & state.present[:, 0] & ~state.present[:, 1] & (age > 2)
     left = week.fact("stakeholders", STRENGTHS["sponsor_left"], 0.02, single)
     state.present[left, 0] = False
-    lively = np.where(state.awake, np.clip(0.5 * deals.energy[row], 0.02, 0.9), 0.0)
+    lively = np.where(state.awake, np.clip((0.35 + 0.45 * week.p) * deals.energy[row], 0.02, 0.9), 0.0)
     inbound, booked = week.sight(lively), week.sight(0.8 * lively)
     return {
         "touched": touched, "left": left, "inbound": inbound, "booked": booked, "quiet": state.quiet.copy(),
@@ -250,6 +250,7 @@ def _journey(week: _Week, deals: Deals) -> dict[str, np.ndarray]:
     """Micro-moments forward and back (belief 5); `moved` is the moment reached, or -1."""
     state, row = week.state, week.state.row
     pace = np.where(deals.distributed[row], 0.44, 0.56) * np.where(deals.kind[row] == 0, 1.0, 1.2)
+    pace = np.clip(pace * (0.5 + 1.4 * week.p), 0.02, 0.9)  # what goes well goes fast
     forward = week.fact("momentum", STRENGTHS["advance"], pace, state.awake & (state.position < 11))
     fell = week.fact("momentum", STRENGTHS["regress"], 0.03, state.awake & (state.position > 2) & ~forward)
     state.position = state.position + forward - 2 * fell
@@ -261,7 +262,7 @@ def _signals(week: _Week, deals: Deals, age: int) -> Bools:
     state, row = week.state, week.state.row
     motive, awake = deals.motive[row], state.awake
     heard = np.zeros((len(row), len(SIGNALS)), dtype=bool)
-    told = 0.50 if age < 3 else 0.10
+    told = 0.60 if age < 3 else 0.12
     sights: dict[str, float | Floats] = {
         "competitor_mentioned": np.array([0.003, 0.08, 0.20])[deals.competitors[row]],
         "reference_requested": 0.03,
@@ -289,13 +290,13 @@ def _promises(week: _Week, deals: Deals, age: int, signals: Bools) -> dict[str, 
     _spiral(week, deals, signals)
     tempted = deals.promising[row] * np.where(state.spiral == 5, 2.0, 1.0)
     free = state.awake & ~state.promise_open & (state.position >= 1) & (state.promises < 4)
-    made = week.fact("promises", STRENGTHS["promised"], np.clip(0.02 + 0.14 * tempted, 0.002, 0.6), free)
+    made = week.fact("promises", STRENGTHS["promised"], np.clip(0.04 + 0.20 * tempted, 0.002, 0.6), free)
     kept = week.fact("promises", STRENGTHS["delivered"], 1 - deals.slip[state.feature], due_now)
     slipped = due_now & ~kept
     withdrawn = slipped & (rng.random(len(row)) < 0.12)
     event[made], event[slipped], event[kept], event[withdrawn] = 0, 1, 2, 3
     state.feature = np.where(made, rng.integers(0, 12, len(row)), state.feature)
-    wait = np.where(made, rng.integers(2, 8, len(row)), rng.integers(2, 6, len(row)))
+    wait = np.where(made, rng.integers(2, 6, len(row)), rng.integers(2, 5, len(row)))
     state.due = np.where(made | slipped, age + wait, state.due)
     state.promise_open = (state.promise_open | made) & ~kept & ~withdrawn
     state.promises, state.slips = state.promises + made, state.slips + slipped
@@ -349,8 +350,14 @@ def _closing_rate(state: _State, deals: Deals, age: int, p: Floats) -> Floats:
     Depends on the state alone, so it says nothing about the outcome beyond p.
     """
     row = state.row
-    rate = 0.088 * min(max(age - 1, 0) / 7, 1.0) * np.where(state.position < 8, np.exp(1.2 * (p - 0.35)), 1.0)
-    rate = rate * np.where(state.position >= 9, 2.2, np.where(state.position >= 5, 1.1, 0.6))
+    patience = 1 + max(age - 26, 0) / 26  # nobody nurses a deal for years
+    rate = (
+        0.088
+        * min(max(age - 1, 0) / 7, 1.0)
+        * patience
+        * np.where(state.position < 8, np.exp(1.2 * (p - 0.35)), 1.0)
+    )
+    rate = rate * np.where(state.position >= 9, 2.2, np.where(state.position >= 5, 1.15, 0.75))
     rate = rate * np.where(deals.distributed[row], 0.8, 1.25) * np.where(deals.kind[row] == 2, 1.35, 1.0)
     rate = rate * np.where(state.present[:, _BLOCKER] & ~state.met[:, _BLOCKER], 0.6, 1.0)
     rate = rate * np.where(state.quiet >= 4, 1.7, 1.0)

@@ -27,7 +27,7 @@ def moment_table(
     deal = path.deal[events.row]
     discipline = deals.discipline[deal]
     known = logged_s(rng, events.occurred_s, discipline, np.zeros(len(deal), dtype=bool))
-    kept = events.named(MOMENTS + SIGNALS) & (rng.random(len(deal)) < 0.78 + 0.20 * discipline)
+    kept = events.named(MOMENTS + SIGNALS) & (rng.random(len(deal)) < 0.82 + 0.17 * discipline)
     kept &= known < as_of_s
     seat = np.where(path.touched.any(axis=1), path.touched.argmax(axis=1), -1)[events.row]
     person = np.where((seat >= 0) & (rng.random(len(deal)) < 0.6), people[deal, seat], -1)
@@ -56,7 +56,7 @@ def promise_table(
     """Promise events as recorded; a promise's events are recorded together or not at all."""
     deal = path.deal[events.row]
     known = logged_s(rng, events.occurred_s, deals.discipline[deal], np.zeros(len(deal), dtype=bool))
-    recorded = (rng.random(len(deals)) < 0.80 + 0.18 * deals.discipline)[deal]
+    recorded = (rng.random(len(deals)) < 0.86 + 0.13 * deals.discipline)[deal]
     row = np.flatnonzero(events.named(PROMISE_CODES) & recorded & (known < as_of_s))
     due = events.due_s[row]
     codes = np.array([PROMISE_CODES.index(name) if name in PROMISE_CODES else -1 for name in CODES])
@@ -122,19 +122,19 @@ def contact_roles(
     deal = path.deal[row]
     met = np.full((n, seats), -1, dtype=np.int64)
     met[deal, seat] = diary.times(rng, row)
-    heard = deals.present & (rng.random((n, seats)) < np.where(np.array(SLOTS) == "blocker", 0.85, 0.10))
-    named_s = deals.created_s[:, None] + rng.integers(2 * DAY, 30 * DAY, (n, seats))
+    heard = deals.present & (rng.random((n, seats)) < np.where(np.array(SLOTS) == "blocker", 0.92, 0.10))
+    named_s = deals.created_s[:, None] + rng.integers(DAY, 21 * DAY, (n, seats))
     unmet = heard & ((met < 0) | (named_s < met)) & (named_s < _ends(deals, path, diary)[:, None])
     since = np.where(unmet, named_s, met)
     deal, seat = np.nonzero(since >= 0)
     since = since[deal, seat]
     known = logged_s(rng, since, deals.discipline[deal], np.zeros(len(deal), dtype=bool))
-    recorded = (rng.random(len(deal)) < 0.84 + 0.15 * deals.discipline[deal]) & (known < as_of_s)
+    recorded = (rng.random(len(deal)) < 0.88 + 0.12 * deals.discipline[deal]) & (known < as_of_s)
     left = removals_s(rng, deals, path, diary)[deal]
     removed = np.maximum(left, known)
     gone = (seat == 0) & (left >= 0) & (removed < as_of_s)
     number = np.array([ROLES.index(name) for name in SLOTS])[seat]
-    forgotten = rng.random(len(deal)) < 0.20 - 0.12 * deals.discipline[deal]
+    forgotten = rng.random(len(deal)) < 0.18 - 0.12 * deals.discipline[deal]
     table = pa.table({
         "opportunity_id": identifiers("D", first_deal + deal),
         "contact_id": identifiers("C", people[deal, seat]),

@@ -228,12 +228,47 @@ def test_what_the_tables_show_goes_with_the_truth_in_the_expected_direction(
 
     roles, moments = tables["opportunity_contacts"], tables["moments"]
     promises, answers = tables["promises"], tables["qualification"]
-    assert seen("opportunity_contacts", roles["contact_id"].notna()).corr(z) > 0.08
+    assert seen("opportunity_contacts", roles["buying_role"] == "economic_buyer").corr(z) > 0.1
+    assert seen("opportunity_contacts", roles["buying_role"] == "blocker").corr(z) < 0
     assert seen("moments", moments["kind"] == "mission_critical").corr(z) > 0.1
     assert seen("moments", moments["kind"] == "objection").corr(z) < -0.03
     assert seen("promises", promises["event"] == "rescheduled").corr(z) < -0.05
     assert seen("activities", tables["activities"]["direction"] == "inbound").corr(z) > 0.06
     assert seen("qualification", (answers["side"] == "customer") & (answers["answer"] >= 3)).corr(z) > 0.05
+
+
+def held(tables: Tables, truth: pd.DataFrame, field: str) -> pd.DataFrame:
+    """The value of a field that stood in the CRM at each instant of the truth."""
+    changes = tables["opportunity_changes"].query("field == @field").sort_values("changed_at")
+    return pd.merge_asof(
+        truth.sort_values("as_of"), changes, left_on="as_of", right_on="changed_at", by="opportunity_id",
+        allow_exact_matches=False,
+    )  # fmt: skip
+
+
+def test_later_stages_are_likelier_wins_and_the_vendors_guess_is_rough(
+    tables: Tables, truth: pd.DataFrame
+) -> None:
+    open_stages = tables["stages"].sort_values("position").iloc[:6]
+    at = held(tables, truth, "stage").groupby("new_value")["p_win"].mean().reindex(open_stages["stage"])
+    assert at.iloc[-1] > at.iloc[:3].mean() + 0.15
+    assert at.iloc[3:].mean() > at.iloc[:3].mean() + 0.05
+    off = (at.to_numpy() - open_stages["default_probability"].to_numpy()).round(3)
+    assert (abs(off) < 0.15).all()
+    assert (off != 0).any()
+
+
+def test_what_sellers_say_of_a_deal_is_telling_but_far_from_the_truth(
+    tables: Tables, truth: pd.DataFrame
+) -> None:
+    z = np.log(truth["p_win"] / (1 - truth["p_win"])).rename("z")
+    for field, order in (
+        ("forecast_category", ["Pipeline", "Best Case", "Commit"]),
+        ("x_health", ["red", "amber", "green"]),
+    ):
+        said = held(tables, truth.assign(z=z), field)
+        level = said["new_value"].map({name: place for place, name in enumerate(order)})
+        assert 0.05 < level.corr(said["z"]) < 0.5, field
 
 
 @pytest.mark.parametrize("deals", [1, 10])

@@ -82,6 +82,26 @@ def test_the_truth_beats_every_cruder_predictor() -> None:
         assert log_loss(y, p) < log_loss(y, predictor), name
 
 
+def test_beliefs_weigh_in_the_order_that_the_strengths_plant() -> None:
+    _, _, lives = whole_lives()
+    _, p, y = snapshots()
+    open_ = ~lives.closing
+
+    def loss_without(*beliefs: str) -> float:
+        """Mean rise of the log-loss when one belief's part is taken at its mean for every deal."""
+        places = [BELIEFS.index(belief) for belief in beliefs]
+        parts = lives.parts[open_]
+        rises = [
+            log_loss(y, sigmoid(parts.sum(axis=1) - parts[:, at] + parts[:, at].mean())) for at in places
+        ]
+        return float(np.mean(rises)) - log_loss(y, p)
+
+    strongest = loss_without("stakeholders", "promises")
+    middle = loss_without("momentum"), loss_without("motive", "qualification")
+    weakest = loss_without("structure", "deal", "seller")
+    assert strongest > middle[0] > middle[1] > weakest > loss_without("hidden") > 0
+
+
 def test_outcomes_are_far_from_certain_and_far_from_chance() -> None:
     _, p, y = snapshots()
     assert 0.80 < auc(y, p) < 0.86
