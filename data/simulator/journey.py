@@ -7,6 +7,10 @@ then move by log(q1/q0) if it happened and by log((1-q1)/(1-q0)) if not: Bayes' 
 martingale. A deal closes at a rate that depends on its state alone and is then won with probability p.
 By optional stopping p is therefore exactly the probability of winning given the full state, at every
 instant and whatever the closing rate, and events are drawn from the state, never from the outcome.
+
+A sight moves nothing: it tells of what moved the odds before (a motive that was there from the first
+day), or comes more often where the odds are good (a buyer who wants it writes more). Chances may depend
+on p itself, since p belongs to the state: what goes well goes fast.
 """
 
 from dataclasses import dataclass, field

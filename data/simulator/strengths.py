@@ -1,9 +1,11 @@
 """What the simulated world believes, as numbers: how far each fact moves the odds of winning.
 
-Every strength is a swing in log-odds: `STRENGTHS["regress"] = -0.9` means that a week in which the deal
-falls back ends 0.9 log-odds lower than the same week without. Static strengths shift a deal's starting
-odds. Few facts, each strong and lasting, so that what the tables show tells most of the odds. A report
-on the worth of each belief is compared with `BELIEFS`.
+Every strength is a swing in log-odds: `STRENGTHS["regress"] = -0.7` means that a week in which the deal
+falls back ends 0.7 log-odds lower than the same week without. Static strengths shift a deal's starting
+odds. The facts are few, strong and lasting, so that what the tables show tells most of the odds.
+
+A report on the worth of each belief is compared with what is planted here: stakeholders and promises
+weigh most, then momentum, then motive and qualification, then structure, deal and seller, hidden least.
 """
 
 __all__ = ["BELIEFS", "HIDDEN", "ROLE_FIRST", "SLOTS", "STATIC", "STRENGTHS"]
@@ -19,8 +21,8 @@ BELIEFS = (
     "structure",  # belief 5: responsibility, not headcount
     "seller",  # skill and habits
     "motive",  # belief 3
-    "stakeholders",  # belief 1: who has been met, the champion's presence, vetoes
-    "momentum",  # belief 5: moments, regressions, silence
+    "stakeholders",  # belief 1: who has been met, the only sponsor's presence, vetoes
+    "momentum",  # belief 5: moments, regressions, silence, objections
     "promises",  # belief 2
     "qualification",  # belief 4
     "hidden",  # the buyer's politics: in no table
@@ -30,33 +32,33 @@ BELIEFS = (
 STATIC: dict[str, float] = {
     "intercept": -0.88,
     # what is sold to whom: known to every CRM, so a baseline finds it too
-    "new": -0.18, "expansion": 0.2, "renewal": 0.42,
+    "new": -0.18, "expansion": 0.20, "renewal": 0.42,
     "referral": 0.28, "partner": 0.15, "inbound": 0.05, "event": -0.10, "outbound": -0.22,
     "partner_involved": 0.20,
     # how responsibility is organised counts; headcount counts for nothing, by design
     "centralised": 0.28, "distributed": -0.38,
     # sellers: skill is seen only through their record
-    "skill": 0.26, "multi_threading": 0.2, "promising": -0.2,
+    "skill": 0.26, "multi_threading": 0.20, "promising": -0.20,
     # motive: fear of missing out helps the first order (and hurts its renewal, see RENEWAL)
-    "mission_critical": 0.5, "fomo": 0.05, "no_motive": -0.5,
+    "mission_critical": 0.50, "fomo": 0.05, "no_motive": -0.50,
     "competitor": -0.15,
     # hidden, constant
-    "affinity": 0.1, "politics": 0.12,
+    "affinity": 0.10, "politics": 0.12,
 }  # fmt: skip
 
 STRENGTHS: dict[str, float] = {
-    "sponsor_left": -1.0,  # one willing sponsor is a risk: nobody takes over
-    "went_silent": -0.3,
-    "answered_again": 0.3,
+    "sponsor_left": -1.00,  # one willing sponsor is a risk: nobody takes over
+    "went_silent": -0.30,
+    "answered_again": 0.30,
     "advance": 0.34,  # the next micro-moment
-    "regress": -0.7,
+    "regress": -0.70,
     "objection": -0.35,
-    "sponsor_backing": 0.6,
-    "promised": -0.5,  # selling what is not shipped
-    "delivered": 1.3,  # against slipping on the due date
+    "sponsor_backing": 0.60,
+    "promised": -0.50,  # selling what is not shipped
+    "delivered": 1.30,  # against slipping on the due date
     "new_faces": -0.15, "spiral_competitor": -0.45, "metrics_requested": -0.45, "junior_only": -0.15,
-    "beta_or_launch_partner": 0.6,  # the honest way out
-    "agreement": 0.7,  # both sides answer a question alike, against apart
+    "beta_or_launch_partner": 0.60,  # the honest way out
+    "agreement": 0.70,  # both sides answer a question alike, against apart
 }  # fmt: skip
 
 ROLE_FIRST: tuple[float, ...] = (
