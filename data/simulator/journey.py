@@ -230,7 +230,7 @@ def _contact(week: _Week, deals: Deals, age: int) -> dict[str, np.ndarray]:
     single = state.met[:, 0] & state.present[:, 0] & ~state.present[:, 1] & (age > 2)
     left = week.fact("stakeholders", STRENGTHS["sponsor_left"], 0.02, single)
     state.present[left, 0] = False
-    lively = np.where(state.awake, np.clip((0.35 + 0.45 * week.p) * deals.energy[row], 0.02, 0.9), 0.0)
+    lively = np.where(state.awake, np.clip((0.25 + 0.65 * week.p) * deals.energy[row], 0.02, 0.9), 0.0)
     inbound, booked = week.sight(lively), week.sight(0.8 * lively)
     return {
         "touched": touched, "left": left, "inbound": inbound, "booked": booked, "quiet": state.quiet.copy(),

@@ -38,7 +38,7 @@ STATIC: dict[str, float] = {
     # how responsibility is organised counts; headcount counts for nothing, by design
     "centralised": 0.28, "distributed": -0.38,
     # sellers: skill is seen only through their record
-    "skill": 0.26, "multi_threading": 0.20, "promising": -0.20,
+    "skill": 0.22, "multi_threading": 0.20, "promising": -0.20,
     # motive: fear of missing out helps the first order (and hurts its renewal, see RENEWAL)
     "mission_critical": 0.50, "fomo": 0.05, "no_motive": -0.50,
     "competitor": -0.15,

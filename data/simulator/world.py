@@ -89,7 +89,7 @@ def make_world(seed: int, *, deals: int, years: float) -> World:
         region=choose(rng, (3, 1, 2, 1, 1.5, 3, 1), n),
         employees=employees,
         segment=np.clip((np.log(employees) < 7.6).astype(int) + (np.log(employees) < 5.8), 0, 2),
-        structure_known=rng.random(n) < 0.9,
+        structure_known=rng.random(n) < 0.92,
         pool=pool,
         account_age_days=rng.exponential(500, n),
         skill=rng.normal(0, 1, sellers),
