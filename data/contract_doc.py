@@ -13,8 +13,9 @@ All times are UTC; a date, or a time without a zone, counts as UTC. Empty text a
 Optional tables may be absent or empty, and columns not marked *needed* may be absent: the coverage report
 says so. A row that breaks a rule goes to `rejected_rows` with table, key, column, value and reason, under
 its first fault; above `max_reject_share` of a table's rows the load stops and the old warehouse stays. Of
-rows that repeat a key the one known last is kept and the others are rejected. A reference that points at
-nothing is counted in the coverage report, unless the column says *rejected*.
+rows that repeat a key the one known last is kept and the others are rejected; a run to an earlier instant
+sees the one known last before it. A rule over two columns holds where the source has both. A reference that
+points at nothing is counted in the coverage report, unless the column says *rejected*.
 
 A row is known from its clock on. Where the clock is empty, the business time stands in for it; where there
 is none, the row is never visible. Tables without a key keep the source's order in `{SOURCE_ROW}`. Columns

@@ -18,14 +18,14 @@ from data.files import RawFile, content_digest, find_files, load_raw, raw_column
 from data.ledger import LedgerRow, read_ledger, write_ledger
 from data.mapping import Mapping, Query, check_queries, load_mapping, resolve
 from data.names import quoted
-from data.rejects import TableCount, check_share, create_rejects, reject_late, reject_rows
-from data.schema import SOURCE_ROW, TABLES, Table, schema_version
+from data.rejects import TableCount, check_share, create_rejects, keep_superseded, reject_late, reject_rows
+from data.schema import CUSTOM_PREFIX, SOURCE_ROW, TABLES, Table, schema_version
 from data.validation import ENGINE_TYPES, pass_gate
 from data.warehouse import WAREHOUSE_FILE
 
 __all__ = ["ExtractReport", "extract"]
 
-_EXTRACT_VERSION = "1"
+_EXTRACT_VERSION = "2"
 """Part of the fingerprint: to be raised when the same input is to give another warehouse."""
 
 
@@ -112,10 +112,9 @@ def _build(
     """Fill the new warehouse file in one transaction, its ledger row included."""
     with duckdb.connect(str(new)) as con:
         con.execute("SET TimeZone = 'UTC'")
-        con.execute("BEGIN")
         tell(f"loading {len(files)} raw tables")
-        load_raw(con, files)
-        raw = raw_columns(con)
+        load_raw(con, *_to_load(files, mapping))
+        raw = {file.table: () for file in files} | raw_columns(con)
         queries = resolve(mapping, raw)
         outputs = check_queries(con, queries, raw)
         create_rejects(con)
@@ -144,6 +143,29 @@ def _build(
         return done, read_coverage(con)
 
 
+def _to_load(
+    files: tuple[RawFile, ...], mapping: Mapping
+) -> tuple[tuple[RawFile, ...], Callable[[str, str], bool]]:
+    """The files that a mapping may read, and which of their columns are text whatever they look like.
+
+    The identity reads no other files than those of canonical tables, and knows their plain texts and `x_`
+    columns: sniffed, these would be written in another way once a later row brings another type.
+    """
+    if not mapping.identity:
+        return files, lambda table, column: False
+
+    def is_text(table: str, column: str) -> bool:
+        name, canonical = column.lower(), TABLES[table.lower()]
+        if name.startswith(CUSTOM_PREFIX):
+            return True
+        return any(
+            one.name == name and one.dtype == "string" and not one.references and name != canonical.key
+            for one in canonical.columns
+        )
+
+    return tuple(file for file in files if file.table.lower() in TABLES), is_text
+
+
 def _fill(
     con: duckdb.DuckDBPyConnection, table: Table, query: Query, outputs: tuple[Output, ...]
 ) -> tuple[frozenset[str], tuple[str, ...]]:
@@ -155,6 +177,8 @@ def _fill(
     con.execute("RESET threads")
     reject_rows(con, table, cast.checks)
     any_late = reject_late(con, table, cast.columns)
+    if any_late:
+        keep_superseded(con, table, cast.columns)
     kept = (SOURCE_ROW,) * (table.key is None) + cast.columns
     without = (
         f"AND {SOURCE_ROW} NOT IN (SELECT source_row FROM late) ORDER BY {SOURCE_ROW}" if any_late else ""

@@ -4,6 +4,7 @@
 import csv
 import gzip
 import hashlib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -69,20 +70,65 @@ def content_digest(files: tuple[RawFile, ...]) -> str:
     return digest.hexdigest()
 
 
-def load_raw(con: duckdb.DuckDBPyConnection, files: tuple[RawFile, ...]) -> None:
-    """Create one table per file in the schema `raw`; the connection's time zone must be UTC.
+def load_raw(
+    con: duckdb.DuckDBPyConnection,
+    files: tuple[RawFile, ...],
+    is_text: Callable[[str, str], bool] = lambda table, column: False,
+) -> None:
+    """Begin a transaction and create in it one table per file in the schema `raw`.
 
-    Raises SourceError that names the file, and the line where the reader gave one.
+    The connection's time zone must be UTC. is_text(table, column): whether a CSV column is text whatever
+    it looks like. A CSV file with a value that fits none of the types sniffed (two date formats in one
+    column, say) comes as text as a whole, for the row checks to name that value. Raises SourceError that
+    names the file, and the line where the reader gave one.
     """
+    untyped: set[str] = set()
+    while (failed := _load_all(con, files, is_text, untyped)) is not None:
+        # the failure has ended the transaction, and what was loaded in it is gone
+        con.execute("ROLLBACK")
+        untyped.add(failed.table)
+
+
+def _load_all(
+    con: duckdb.DuckDBPyConnection,
+    files: tuple[RawFile, ...],
+    is_text: Callable[[str, str], bool],
+    untyped: Collection[str],
+) -> RawFile | None:
+    """Load the files; returns the one that can be read as text but not as the types sniffed, if any."""
+    con.execute("BEGIN")
     con.execute(f"CREATE SCHEMA {RAW_SCHEMA}")
     for file in files:
-        reader = f"read_parquet({literal(file.path)})" if file.kind == "parquet" else _csv_reader(file.path)
         try:
+            reader = _reader(con, file, is_text, file.table in untyped)
             con.execute(f"CREATE TABLE {RAW_SCHEMA}.{quoted(file.table)} AS FROM {reader}")
         except duckdb.Error as error:
-            said = _csv_fault(con, file.path) if file.kind == "csv" else None
+            said = _csv_fault(con, file.path) if file.kind == "csv" else _essence(error)
+            if said is None and file.table not in untyped:
+                return file
             message = f"{file.path}: cannot be read. {said or _essence(error)} Export the file again."
             raise SourceError(message) from error
+    return None
+
+
+def _reader(
+    con: duckdb.DuckDBPyConnection, file: RawFile, is_text: Callable[[str, str], bool], untyped: bool
+) -> str:
+    """The reading expression of a file.
+
+    The dialect is fixed from the header line, since a sniffed one may skip lines it cannot place (a ragged
+    file came back empty, without an error). Types are sniffed over the whole file.
+    """
+    if file.kind == "parquet":
+        return f"read_parquet({literal(file.path)})"
+    given = f"{literal(file.path)}, {_dialect(_header(file.path))}"
+    all_text = f"read_csv({given}, all_varchar=true)"
+    if untyped:
+        return all_text
+    columns = [row[0] for row in con.cursor().execute(f"DESCRIBE FROM {all_text}").fetchall()]
+    texts = [f"{literal(column)}: 'VARCHAR'" for column in columns if is_text(file.table, column)]
+    types = f", types={{{', '.join(texts)}}}" if texts else ""
+    return f"read_csv({given}, sample_size=-1{types})"
 
 
 def raw_columns(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:
@@ -102,15 +148,6 @@ def _raw_file(path: Path) -> RawFile | None:
     return None
 
 
-def _csv_reader(path: Path) -> str:
-    """The reading expression: only the types are sniffed, over the whole file.
-
-    The dialect is fixed from the header line, because a sniffed one may skip lines it cannot place
-    (a ragged file came back empty, without an error).
-    """
-    return f"read_csv({literal(path)}, {_dialect(_header(path))}, sample_size=-1)"
-
-
 def _header(path: Path) -> str:
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     try:
@@ -119,7 +156,10 @@ def _header(path: Path) -> str:
     except (OSError, EOFError) as error:
         raise SourceError(f"{path}: cannot be read ({error}). Export the file again.") from error
     if not header.strip():
-        raise SourceError(f"{path}: expected a header line with column names, found none.")
+        raise SourceError(
+            f"{path}: expected a header line with column names, found none. "
+            "Export the file again, or take it out of the folder."
+        )
     return header.rstrip("\r\n")
 
 

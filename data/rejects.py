@@ -10,9 +10,16 @@ from data.names import literal, quoted
 from data.schema import SOURCE_ROW, Table
 from data.validation import RowCheck
 
-__all__ = ["TableCount", "check_share", "create_rejects", "reject_late", "reject_rows"]
+__all__ = [
+    "SUPERSEDED_PREFIX", "TableCount", "check_share", "create_rejects", "keep_superseded", "reject_late",
+    "reject_rows",
+]  # fmt: skip
+
+SUPERSEDED_PREFIX = "superseded_"
+"""Before a table's name: its rows that a later row of the same key replaced."""
 
 _SHOWN = 5
+_REPEATS = "repeats the key of a row that is kept"
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,28 @@ def reject_late(con: duckdb.DuckDBPyConnection, table: Table, columns: tuple[str
     return bool(con.execute("SELECT count(*) FROM late").fetchall()[0][0])
 
 
+def keep_superseded(con: duckdb.DuckDBPyConnection, table: Table, columns: tuple[str, ...]) -> None:
+    """Keep the repeats in the temporary table `late` as `superseded_<table>`, where there are any.
+
+    Before the later row was recorded, the earlier one was what the CRM knew: without it, a row that comes
+    after `as_of` would take one from before it away.
+    """
+    if not (table.key and table.clock):
+        return
+    tests = [f"late.reason = {literal(_REPEATS)}", f"{quoted(table.clock)} IS NOT NULL"]
+    for column in table.columns:
+        if column.references and column.orphans != "report":
+            target, key = column.references.split(".")
+            there = f"{quoted(column.name)} IN (SELECT {quoted(key)} FROM {quoted(target)})"
+            tests.append(f"({quoted(column.name)} IS NULL OR {there})")
+    rows = (
+        f"SELECT {', '.join(quoted(name) for name in columns)} FROM checked JOIN late USING ({SOURCE_ROW}) "
+        f"WHERE {' AND '.join(tests)}"
+    )
+    if con.execute(f"SELECT count(*) FROM ({rows})").fetchall()[0][0]:
+        con.execute(f"CREATE TABLE {quoted(SUPERSEDED_PREFIX + table.name)} AS {rows} ORDER BY {SOURCE_ROW}")
+
+
 def check_share(con: duckdb.DuckDBPyConnection, counts: dict[str, TableCount], max_share: float) -> None:
     """Return if every table's rejected share is at most `max_share` (0 to 1), else raise DataContractError.
 
@@ -112,7 +141,7 @@ def _reject_repeats(con: duckdb.DuckDBPyConnection, table: Table, key: str, colu
     order += [quoted(name) for name in columns] + [SOURCE_ROW]
     con.execute(
         f"INSERT INTO late SELECT {SOURCE_ROW}, {literal(key)}, {quoted(key)}, "
-        f"'repeats the key of a row that is kept', true FROM ("
+        f"{literal(_REPEATS)}, true FROM ("
         f"SELECT {SOURCE_ROW}, {quoted(key)}, row_number() OVER "
         f"(PARTITION BY {quoted(key)} ORDER BY {', '.join(order)}) AS place "
         f"FROM checked WHERE problem IS NULL AND {quoted(key)} IN (SELECT {quoted(key)} FROM checked "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from data.coverage import Coverage, read_coverage
 from data.errors import SourceError
+from data.rejects import SUPERSEDED_PREFIX
 from data.schema import CUSTOM_PREFIX, SOURCE_ROW, TABLES, Table
 
 __all__ = ["WAREHOUSE_FILE", "Warehouse", "memory_tables", "open_warehouse"]
@@ -33,12 +35,21 @@ class Warehouse:
 
     con: Any
 
-    def tables(self) -> dict[str, ir.Table]:
+    def tables(self, as_of: datetime | None = None) -> dict[str, ir.Table]:
         """All 14 canonical tables with every declared column, null where the source had none.
 
-        Columns that begin with `x_` follow as text; tables without a key begin with `source_row`.
+        Columns that begin with `x_` follow as text; tables without a key begin with `source_row`. Of rows
+        that repeat a key the latest stands; given an as_of, the latest recorded before it, where there is.
         """
-        return {name: self.con.table(name) for name in TABLES}
+        found = {name: self.con.table(name) for name in TABLES}
+        if as_of is None:
+            return found
+        stored = {row[0] for row in self.con.con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        for name, table in TABLES.items():
+            if SUPERSEDED_PREFIX + name in stored:
+                earlier = self.con.table(SUPERSEDED_PREFIX + name)
+                found[name] = _as_recorded_before(as_of, table, found[name], earlier)
+        return found
 
     def coverage(self) -> Coverage:
         """What the last load's source covered."""
@@ -89,6 +100,18 @@ def memory_tables(given: Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]) -
     for name, table in TABLES.items():
         con.create_table(name, _arrow(table, given.get(name, ())))
     return {name: con.table(name) for name in TABLES}
+
+
+def _as_recorded_before(as_of: datetime, table: Table, latest: ir.Table, earlier: ir.Table) -> ir.Table:
+    """The table with each row recorded at or after as_of replaced by the row of its key before it."""
+    clock, key = str(table.clock), str(table.key)
+    instant = ibis.literal(as_of, type="timestamp('UTC')")
+    others = [name for name in earlier.columns if name != clock]
+    known = earlier.filter(earlier[clock] < instant)
+    place = ibis.row_number().over(group_by=key, order_by=[ibis.desc(clock), *others])
+    known = known.mutate(place=place).filter(lambda row: row.place == 0).drop("place")
+    stands = known.anti_join(latest.filter(latest[clock] < instant), key)
+    return latest.anti_join(stands, key).union(stands.select(*latest.columns))
 
 
 def _arrow(table: Table, given: pa.Table | Sequence[Mapping[str, Any]]) -> pa.Table:
