@@ -1,7 +1,7 @@
 """From labelled rows to a win model: search, encode, fit, calibrate, describe."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from models.boosting import Shape, dataset, fit_booster
 from models.calibration import IDENTITY, Calibration, fit_calibration, sigmoid
 from models.censoring import window_weights
 from models.encoding import Encoder
+from models.linear import LinearPart
 from models.search import Found, search
 from models.split import Split, Window
 from models.track_record import Bin, track_record
@@ -90,12 +91,14 @@ def fit_win(
     weight = window_weights(labels, split.train, deal_power=deal_power)
     seen, y, weight = frame.filter(pa.array(rows)), y[rows], weight[rows]
     encoder = Encoder.fit(seen, y, rows=np.ones(y.size, dtype=bool), weight=weight, features=features)
-    binned = dataset(encoder.transform(seen), y, weight, seed=seed)
+    X = encoder.transform(seen)
+    binned = dataset(X, y, weight, seed=seed)
     booster = fit_booster(binned, found.shape, rounds=found.rounds, seed=seed)
     raw = WinModel(
         kind="lightgbm",
         encoder=encoder,
         booster_text=booster.model_to_string(),
+        linear=LinearPart.fit(X, y, weight),
         calibration=Calibration(1.0, 0.0),
         base=0.0,
         trained={},
@@ -103,12 +106,9 @@ def fit_win(
         record=(),
     )
     calibration, record = _calibrate(raw, frame, labels, split.calibration)
-    return WinModel(
-        kind="lightgbm",
-        encoder=encoder,
-        booster_text=raw.booster_text,
+    return replace(
+        raw,
         calibration=calibration,
-        base=0.0,
         trained=_describe(labels, split, found, deal_power, seed),
         typical=typical_values(seen, encoder, rows=y == 1),
         record=record,

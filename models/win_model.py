@@ -21,6 +21,7 @@ from features.feature import Feature
 from models.arrays import BoolArray, FloatArray
 from models.calibration import Calibration, sigmoid
 from models.encoding import Encoder
+from models.linear import LinearPart
 from models.manifest import sha256_of, verified_files, write_manifest
 from models.track_record import Bin
 from models.typical import Typical, typical_of, typical_values
@@ -37,7 +38,8 @@ _FORMAT = 1
 class WinModel:
     """P(won | snapshot) and its exact explanation in log-odds.
 
-    kind: "lightgbm", or "baseline": one constant probability, said to be that. base: the constant's
+    kind: "lightgbm", or "baseline": one constant probability, said to be that. linear: the model's linear
+    half, whose mean with the trees in log-odds is the score; None for trees alone. base: the constant's
     log-odds (baseline only). trained: the training windows, parameters and counts, as plain values.
     note: what a user should know about this model (empty if nothing). metrics: a place for the
     evaluation's headline; it changes no prediction and is no part of the version.
@@ -51,6 +53,7 @@ class WinModel:
     trained: dict[str, Any]
     typical: Typical
     record: tuple[Bin, ...]
+    linear: LinearPart | None = None
     note: str = ""
     metrics: dict[str, Any] = field(default_factory=dict)
 
@@ -93,8 +96,10 @@ class WinModel:
         rows = np.atleast_2d(matrix)
         if self.kind == "baseline" or not rows.shape[0]:
             return np.full(rows.shape[0], self.base)
-        raw = self._booster.predict(rows, raw_score=True, num_threads=1)
-        return self.calibration.apply(np.asarray(raw, dtype=np.float64))
+        raw = np.asarray(self._booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
+        if self.linear is not None:
+            raw = (raw + self.linear.intercept + self.linear.contributions(rows).sum(axis=1)) / 2
+        return self.calibration.apply(raw)
 
     def contributions_of(self, matrix: FloatArray) -> tuple[float, FloatArray]:
         """`contributions` of rows that are encoded already, (n, k) or a single row (k,)."""
@@ -104,6 +109,10 @@ class WinModel:
         # the base is the same for every row; an empty frame asks for it with a row of its own
         asked = rows if rows.shape[0] else np.full((1, rows.shape[1]), np.nan)
         shap = np.asarray(self._booster.predict(asked, pred_contrib=True, num_threads=1), dtype=np.float64)
+        if self.linear is not None:
+            shap[:, :-1] += self.linear.contributions(asked)
+            shap[:, -1] += self.linear.intercept
+            shap /= 2
         base = float(self.calibration.apply(shap[:1, -1])[0])
         parts = self.calibration.slope * shap[: rows.shape[0], :-1]
         _check_additive(base, parts, self.log_odds_of(rows))
@@ -145,6 +154,7 @@ class WinModel:
             "format": _FORMAT,
             "kind": self.kind,
             "encoder": self.encoder.as_dict(),
+            "linear": None if self.linear is None else self.linear.as_dict(),
             "calibration": asdict(self.calibration),
             "base": self.base,
             "trained": self.trained,
@@ -173,6 +183,7 @@ def load_model(directory: Path) -> WinModel:
         encoder=Encoder.from_dict(stored["encoder"]),
         booster_text=contents.get(BOOSTER_FILE, b"").decode(),
         calibration=Calibration(**stored["calibration"]),
+        linear=None if stored["linear"] is None else LinearPart.from_dict(stored["linear"]),
         base=stored["base"],
         trained=stored["trained"],
         typical=stored["typical"],
