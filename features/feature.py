@@ -1,10 +1,12 @@
 """What a feature is: a value, and everything a seller or a reviewer needs to know about it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import ibis.expr.types as ir
+if TYPE_CHECKING:  # readers of published scores import this module, and need no Ibis
+    import ibis.expr.types as ir
 
 __all__ = [
     "FAMILIES",
@@ -73,7 +75,7 @@ class Measure:
 class Formula:
     """A function of measures; `compute` gets `as_of_s` (the snapshot's epoch second), then each part."""
 
-    compute: Callable[..., ir.Value] = field(hash=False, compare=False)
+    compute: "Callable[..., ir.Value]" = field(hash=False, compare=False)
     parts: tuple[Measure, ...]
 
 
@@ -125,10 +127,13 @@ class Feature:
             said = self.absent
         else:
             said = self.sentence.format(value=self._shown(value))
+            said = _of_one(said) if said.startswith("1 ") else said
         if typical is None or self.kind == "flag":
             return f"{said}."
         unit = f" {self.unit}" if self.unit not in _UNSPOKEN else ""
-        return f"{said} (won deals at this stage: {self._shown(typical)}{unit})."
+        shown = f"{self._shown(typical)}{unit}"
+        shown = _of_one(shown) if shown.startswith("1 ") else shown
+        return f"{said} (won deals at this stage: {shown})."
 
     def _shown(self, value: Any) -> str:
         """A value as people write it: shares in percent, thousands separated, no needless decimals."""
@@ -143,3 +148,23 @@ class Feature:
 
 _UNSPOKEN = ("", "count", "category", "share", "probability", "position", "level (5 = C-level)")
 """Units that the sentence already says, or that the value carries."""
+
+
+def _of_one(said: str) -> str:
+    """A phrase that counts one thing, in the singular.
+
+    >>> _of_one("1 people of the buying group are known"), _of_one("1 more features were promised")
+    ('1 person of the buying group is known', '1 more feature was promised')
+    """
+    said = re.sub(r"^1 ((?:more |invited )?)people\b", r"1 \1person", said)
+    said = re.sub(r"^1 (\w+?)ies\b", r"1 \1y", said)
+    said = re.sub(r"^1 ((?:more |promised |invited |buying |open )?)(\w{2,}?)s\b", r"1 \1\2", said)
+    for plural, singular in (
+        ("are", "is"),
+        ("have", "has"),
+        ("were", "was"),
+        ("lie", "lies"),
+        ("do", "does"),
+    ):
+        said = re.sub(rf"^(1 [\w ]*?)\b{plural}\b", rf"\1{singular}", said)
+    return said

@@ -112,12 +112,12 @@ FEATURES = (
     _feature(
         "opponents_known", "count", "people", count("stances", stance="opponent"),
         "Contacts recorded as opponents and present; zero if none.",
-        "lower is better", "{value} people are recorded as opponents", "No opponent is recorded",
+        "lower is better", "{value} people are recorded as against it", "No opponent is recorded",
     ),
     _feature(
         "supporters_known", "count", "people", count("stances", stance="supporter"),
         "Contacts recorded as supporters and present; zero if none.",
-        "higher is better", "{value} people are recorded as supporters", "No supporter is recorded",
+        "higher is better", "{value} people are recorded as for it", "No supporter is recorded",
     ),
     _feature(
         "highest_seniority", "number", "level (5 = C-level)", last("touches", "seniority"),
