@@ -43,7 +43,8 @@ class Labelled:
 def label_and_split(job: Job, view: View, built: Built, say: Say) -> Labelled:
     """Label the past snapshots by what was known at as_of, and split them by time."""
     with open_warehouse(job.workspace) as warehouse:
-        labels = label_frame(warehouse.tables()["opportunities"], built.past, view.as_of)
+        deals = warehouse.tables(view.as_of)["opportunities"]
+        labels = label_frame(deals, built.past, view.as_of)
     embargo = job.settings.embargo_days or None
     split = time_split(labels, as_of=view.as_of, step_days=view.step_days, embargo_days=embargo)
     return Labelled(built.past, labels, split, _thin(view, split, job.settings.min_closed_per_outcome))

@@ -51,6 +51,7 @@ def rows_behind(settings: Settings, opportunity_id: str, name: str) -> RowsBehin
     ):
         tables = warehouse.tables()
         as_of = settings.as_of or _published_as_of(settings) or default_as_of(tables, datetime.now(UTC))
+        tables = warehouse.tables(as_of)
         features = catalogue(custom_fields(tables, as_of))
         feature = _chosen(name, features)
         deals = tables["opportunities"].select("opportunity_id").to_pyarrow()["opportunity_id"].to_pylist()
@@ -87,6 +88,6 @@ def _value(warehouse: Warehouse, feature: Feature, opportunity_id: str, as_of: d
         return None
     calendar = Calendar(as_of, DAY)
     keys = ibis.memtable({"opportunity_id": [opportunity_id], "slot": [calendar.last_slot]})
-    tables = warehouse.tables()
+    tables = warehouse.tables(as_of)
     frame = feature_frame(warehouse.con, tables, snapshots_from_keys(tables, keys, calendar), [feature])
     return frame[feature.name][0].as_py() if frame.num_rows else None

@@ -96,6 +96,7 @@ def choose_instant(job: Job, say: Say) -> View:
     with open_warehouse(job.workspace) as warehouse:
         tables = warehouse.tables()
         as_of = job.settings.as_of or default_as_of(tables, job.now)
+        tables = warehouse.tables(as_of)
         days = _STEP_DAYS.get(job.settings.snapshots) or calendar_step_days(tables, as_of)
         won, lost = _known_outcomes(tables["opportunities"], as_of)
         ledger = read_ledger(warehouse.con.con)
@@ -107,7 +108,7 @@ def choose_instant(job: Job, say: Say) -> View:
 def build_features(job: Job, view: View, say: Say) -> Built:
     """The features of every snapshot up to as_of (a seeded sample of the past ones above the set count)."""
     with open_warehouse(job.workspace) as warehouse:
-        tables = warehouse.tables()
+        tables = warehouse.tables(view.as_of)
         features = catalogue(custom_fields(tables, view.as_of))
         snapshots = _drawn(tables, view.calendar, job.settings.max_snapshots, job.settings.seed)
         frame = feature_frame(warehouse.con, tables, snapshots, features, say)
@@ -122,7 +123,7 @@ def publish_scores(
     say(f"scoring {built.open.num_rows:,} open deals with {model.version}")
     ids: Any = built.open["opportunity_id"].to_pylist()
     with open_warehouse(job.workspace) as warehouse:
-        facts = deal_facts(warehouse.tables(), view.as_of, ids)
+        facts = deal_facts(warehouse.tables(view.as_of), view.as_of, ids)
     before, previous = _scores_before(job.workspace)
     publication = score_deals(
         model,
