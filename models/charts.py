@@ -4,6 +4,7 @@ Drawings become SVG without a network (vl-convert). The win model and the baseli
 one line shape each, and the diagonal or the baseline is always drawn.
 """
 
+import resource
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from models.metrics import equal_mass_bins
 
 __all__ = [
     "age_table",
+    "can_draw",
     "draw_age",
     "draw_lift",
     "draw_reliability",
@@ -30,6 +32,8 @@ __all__ = [
     "svg",
 ]
 
+_ADDRESS_SPACE = 2**37
+"""Bytes that may be mapped for the renderer's engine to start; measured between 45 and 80 GB."""
 _LABELS = {
     "p_win": "win model",
     "stage_probability": "stage probability",
@@ -200,6 +204,12 @@ def evaluation_charts(predictions: pa.Table, document: Mapping[str, Any]) -> dic
     if age.num_rows:
         charts["by_age"] = draw_age(age, caption)
     return {name: svg(chart) for name, chart in charts.items()}
+
+
+def can_draw() -> bool:
+    """Whether drawings can be made: the renderer reserves address space, and ends the process without."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return limit == resource.RLIM_INFINITY or limit >= _ADDRESS_SPACE
 
 
 def svg(chart: Any) -> str:

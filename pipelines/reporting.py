@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from models.audit import AuditReport
-from models.charts import draw_shap, evaluation_charts, shap_table, svg
+from models.charts import can_draw, draw_shap, evaluation_charts, shap_table, svg
 from models.evaluation import Evaluation
 from models.report import render_report
 from models.win_model import WinModel
@@ -25,11 +25,20 @@ def write_report(
     """Write report.html; nothing for a baseline, which was not evaluated."""
     if evaluation is None:
         return
-    say("drawing charts")
+    charts = {}
+    if can_draw():
+        say("drawing charts")
+        charts = _drawn(built, rows, model, evaluation)
+    else:
+        say("no charts: the process may map too little memory for the renderer (ulimit -v)")
+    page = render_report(evaluation.document, charts=charts, audit=audited.as_dict())
+    (job.run_dir / REPORT_FILE).write_text(page, encoding="utf-8")
+
+
+def _drawn(built: Built, rows: Labelled, model: WinModel, evaluation: Evaluation) -> dict[str, str]:
     few = rows.frame.filter(pa.array(rows.split.test.known)).slice(0, _EXPLAINED_ROWS)
     _, parts = model.contributions(few)
     charts = evaluation_charts(evaluation.predictions, evaluation.document)
     caption = f"{few.num_rows} test snapshots; model {model.version}"
     charts["shap"] = svg(draw_shap(shap_table(parts, model.feature_names, built.features), caption))
-    page = render_report(evaluation.document, charts=charts, audit=audited.as_dict())
-    (job.run_dir / REPORT_FILE).write_text(page, encoding="utf-8")
+    return charts

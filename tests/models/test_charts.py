@@ -1,6 +1,8 @@
 """The tables behind the charts, worked out by hand, and drawings that need no network."""
 
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -102,3 +104,12 @@ def test_every_drawing_becomes_svg_with_its_title_and_caption_and_no_address_to_
         assert "the caption" in drawing
         addresses = re.findall(r"https?://[^\"' )]+", drawing)
         assert set(addresses) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+def test_no_chart_is_drawn_where_the_renderer_could_not_start() -> None:
+    code = (
+        "import resource; from models.charts import can_draw; before = can_draw(); "
+        "resource.setrlimit(resource.RLIMIT_AS, (2**35, 2**35)); print(before, can_draw())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["True", "False"]
