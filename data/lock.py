@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from data.errors import WarehouseBusyError
+from data.errors import UsageError, WarehouseBusyError
 
 __all__ = ["LOCK_FILE", "workspace_lock"]
 
@@ -29,10 +29,17 @@ def workspace_lock(
 
     command, run_id: what others are told about the holder. Raises WarehouseBusyError, naming the
     holder, if the workspace is still in use after `wait_seconds`. It cannot be taken twice, not even
-    by one process.
+    by one process. Raises UsageError if the workspace is no folder, or cannot be written to.
     """
-    workspace.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(workspace / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(workspace / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UsageError(
+            f"workspace {workspace}: expected a folder that can be written to, found none "
+            f"({error.strerror or error}: {error.filename}). Give another with --workspace DIR, or change "
+            "its permissions."
+        ) from error
     try:
         _acquire(descriptor, workspace, wait_seconds)
         holder = {

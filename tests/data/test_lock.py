@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import WarehouseBusyError
+from data.errors import UsageError, WarehouseBusyError
 from data.lock import LOCK_FILE, workspace_lock
 
 _HOLDER = """
@@ -60,3 +60,12 @@ def test_a_waiting_process_gets_the_workspace_when_the_holder_is_done(tmp_path: 
         holder.stdin.close()
         with workspace_lock(tmp_path, command="dealcast train", run_id=None, wait_seconds=30):
             pass
+
+
+def test_a_workspace_that_is_a_file_is_named_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("not a folder")
+    with (
+        pytest.raises(UsageError, match=r"taken: expected a folder .* --workspace DIR"),
+        workspace_lock(tmp_path / "taken", command="run", run_id=None, wait_seconds=0),
+    ):
+        pass
