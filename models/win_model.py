@@ -31,7 +31,7 @@ __all__ = ["WinModel", "baseline_model", "load_model"]
 BOOSTER_FILE = "booster.txt"
 MODEL_FILE = "model.json"
 _TOLERANCE = 1e-6
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
