@@ -1,6 +1,6 @@
 """The steps of the purchase, and signals beside them (belief 5)."""
 
-from features.feature import AgainstNorm, Expected, Feature, Formula, Kind, Measure
+from features.families.entries import Entries
 from features.measures import count, days_since, last, total
 
 __all__ = ["FEATURES"]
@@ -8,13 +8,7 @@ __all__ = ["FEATURES"]
 _BELIEF = "Belief 5: a purchase is a series of micro-moments. Not yet tested."
 _SPIRAL = "Belief 2: rivals and requests for proof come with promises that slip. Not yet tested."
 
-
-def _feature(
-    name: str, kind: Kind, unit: str, value: Measure | Formula | AgainstNorm, description: str,
-    expected: Expected, sentence: str, absent: str, rationale: str = _BELIEF,
-) -> Feature:  # fmt: skip
-    return Feature(name, "journey", kind, unit, description, rationale, expected, sentence, absent, value)
-
+_feature = Entries("journey", _BELIEF)
 
 FEATURES = (
     _feature(

@@ -2,7 +2,8 @@
 
 import ibis
 
-from features.feature import AgainstNorm, Expected, Feature, Formula, Kind, Measure
+from features.families.entries import Entries
+from features.feature import AgainstNorm, Formula
 from features.measures import all_of, count, current, days_ahead, days_since, is_any, last, number, total
 
 __all__ = ["FEATURES"]
@@ -18,12 +19,7 @@ def _slope(n21: ibis.Value, n42: ibis.Value, n63: ibis.Value, n84: ibis.Value) -
     return ibis.ifelse(n84 > 0, slope, ibis.null("float64"))
 
 
-def _feature(
-    name: str, kind: Kind, unit: str, value: Measure | Formula | AgainstNorm, description: str, expected: Expected, sentence: str, absent: str,
-    rationale: str = _BELIEF,
-) -> Feature:  # fmt: skip
-    return Feature(name, "momentum", kind, unit, description, rationale, expected, sentence, absent, value)
-
+_feature = Entries("momentum", _BELIEF)
 
 FEATURES = (
     _feature(

@@ -1,19 +1,13 @@
 """Why they buy (belief 3: fear of missing out buys once, mission-critical work renews)."""
 
-from features.feature import AgainstNorm, Expected, Feature, Formula, Kind, Measure
+from features.families.entries import Entries
 from features.measures import all_of, count, days_since, last
 
 __all__ = ["FEATURES"]
 
 _BELIEF = "Belief 3: without a mission-critical job and senior backing, FOMO is shelfware. Not yet tested."
 
-
-def _feature(
-    name: str, kind: Kind, unit: str, value: Measure | Formula | AgainstNorm, description: str,
-    expected: Expected, sentence: str, absent: str,
-) -> Feature:  # fmt: skip
-    return Feature(name, "motive", kind, unit, description, _BELIEF, expected, sentence, absent, value)
-
+_feature = Entries("motive", _BELIEF)
 
 FEATURES = (
     _feature(

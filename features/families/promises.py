@@ -2,7 +2,8 @@
 
 import ibis.expr.types as ir
 
-from features.feature import AgainstNorm, Expected, Feature, Formula, Kind, Measure
+from features.families.entries import Entries
+from features.feature import Formula
 from features.measures import count, is_any, number, total
 from features.snapshots import DAY
 
@@ -28,18 +29,7 @@ def _dependence(
     return resting / (resting + shipped + n_demos + n_evaluations).nullif(number(0))
 
 
-def _feature(
-    name: str,
-    kind: Kind,
-    unit: str,
-    value: Measure | Formula | AgainstNorm,
-    description: str,
-    expected: Expected,
-    sentence: str,
-    absent: str,
-) -> Feature:
-    return Feature(name, "promises", kind, unit, description, _BELIEF, expected, sentence, absent, value)
-
+_feature = Entries("promises", _BELIEF)
 
 _OPEN = count("promise_states", state="open")
 _OVERDUE = count("promises_overdue")

@@ -1,18 +1,14 @@
 """Mutual qualification (belief 4: both sides must answer means, decision process, why and when)."""
 
-from features.feature import AgainstNorm, Expected, Feature, Formula, Kind, Measure
+from features.families.entries import Entries
+from features.feature import Feature
 from features.measures import count, days_since, last, ratio, total
 
 __all__ = ["FEATURES"]
 
 _BELIEF = "Belief 4: qualification is mutual; the sides must agree. Not yet tested."
 
-
-def _feature(
-    name: str, kind: Kind, unit: str, value: Measure | Formula | AgainstNorm, description: str,
-    expected: Expected, sentence: str, absent: str,
-) -> Feature:  # fmt: skip
-    return Feature(name, "qualification", kind, unit, description, _BELIEF, expected, sentence, absent, value)
+_feature = Entries("qualification", _BELIEF)
 
 
 def _of_side(side: str, whom: str) -> tuple[Feature, ...]:

@@ -3,7 +3,7 @@
 import ibis
 import ibis.expr.types as ir
 
-from features.feature import AgainstNorm, Expected, Feature, Formula, Kind, Measure
+from features.families.entries import Entries
 from features.measures import all_of, count, current, days_since, distinct, is_any, last, number, ratio, total
 
 __all__ = ["FEATURES"]
@@ -17,18 +17,7 @@ def _share_engaged(met: ir.FloatingValue, known: ir.FloatingValue) -> ir.Floatin
     return ibis.ifelse(met > known, known, met) / known.nullif(number(0))
 
 
-def _feature(
-    name: str,
-    kind: Kind,
-    unit: str,
-    value: Measure | Formula | AgainstNorm,
-    description: str,
-    expected: Expected,
-    sentence: str,
-    absent: str,
-) -> Feature:
-    return Feature(name, "stakeholders", kind, unit, description, _BELIEF, expected, sentence, absent, value)
-
+_feature = Entries("stakeholders", _BELIEF)
 
 FEATURES = (
     _feature(
