@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from serving.deals import DealScore, Driver, Explanation, Reason
+from models.explain import Driver
+from serving.deals import DealScore, Explanation, Reason
 from serving.published import Published
 from serving.text import printable
 

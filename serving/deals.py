@@ -12,9 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from data.errors import UsageError
+from models.explain import Driver
 from serving.published import Published
 
-__all__ = ["DealScore", "Driver", "Explanation", "Reason", "explain_deal", "rank_deals"]
+__all__ = ["DealScore", "Explanation", "Reason", "explain_deal", "rank_deals"]
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,6 @@ class DealScore:
     p_win: float
     change: float | None
     top_reason: str | None
-
-
-@dataclass(frozen=True)
-class Driver:
-    """What one group of features adds to the log-odds of winning."""
-
-    family: str
-    title: str
-    log_odds: float
 
 
 @dataclass(frozen=True)
