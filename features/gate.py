@@ -19,6 +19,8 @@ Known = Mapping[str, ir.Table]
 """Canonical tables behind the gate, by name."""
 
 _OF_DEALS = ("activities", "moments", "opportunity_contacts", "promises", "qualification")
+_ALL_OF = ("activities", "opportunity_contacts")
+_FROM_TEXT = {"moments": "text_moments", "promises": "text_promises"}
 
 
 def gate(tables: Mapping[str, ir.Table], calendar: Calendar, deals_wanted: ir.Table) -> dict[str, ir.Table]:
@@ -28,17 +30,18 @@ def gate(tables: Mapping[str, ir.Table], calendar: Calendar, deals_wanted: ir.Ta
     lies at or after the end, and a removal from a buying group. What happened at a time that nobody
     noted is taken to have happened when it was recorded.
 
+    Moments and promises read from notes stand beside the recorded ones, `derived` and, once a recorded row
+    stands for them, ended at `superseded_s`.
+
     deals_wanted: opportunity_id and its number `deal`. Tables of deals are cut to these deals and get
     `deal`; `deal_changes` is `opportunity_changes` so cut. The others stay whole, since the history of
-    an account or a seller is made of other deals.
+    an account or a seller is made of other deals; so do `all_activities` and `all_opportunity_contacts`.
     """
     known = {}
-    for name, table in tables.items():
-        clock = TABLES[name].clock
-        recorded = table if clock is None else table.filter(table[clock] < calendar.as_of)
-        known[name] = _in_seconds(recorded, calendar)
-        if TABLES[name].business_time == "occurred_at":
-            known[name] = known[name].mutate(occurred_s=known[name].occurred_s.coalesce(known[name].known_s))
+    for name in TABLES:
+        known[name] = _recorded(name, tables[name], calendar)
+    for name, text in _FROM_TEXT.items():
+        known[name] = _with_text(known[name], TABLES[name].key, tables.get(text), calendar)
     deals = known["opportunities"]
     closed = deals.outcome.notnull() & (deals.closed_s < calendar.anchor_s)
     known["opportunities"] = deals.mutate(
@@ -52,9 +55,41 @@ def gate(tables: Mapping[str, ir.Table], calendar: Calendar, deals_wanted: ir.Ta
         removed_s=ibis.ifelse(removed, roles.removed_s, ibis.null("int64"))
     )
     known["deal_changes"] = known["opportunity_changes"]
+    for name in _ALL_OF:
+        known[f"all_{name}"] = known[name]
     for name in (*_OF_DEALS, "deal_changes"):
         known[name] = known[name].inner_join(deals_wanted, "opportunity_id")
     return known
+
+
+def _recorded(name: str, table: ir.Table, calendar: Calendar) -> ir.Table:
+    """The rows of a table recorded before the calendar's end, times in epoch seconds."""
+    clock = TABLES[name].clock
+    known = _in_seconds(table if clock is None else table.filter(table[clock] < calendar.as_of), calendar)
+    if TABLES[name].business_time == "occurred_at":
+        known = known.mutate(occurred_s=known.occurred_s.coalesce(known.known_s))
+    return known
+
+
+def _with_text(recorded: ir.Table, key: str | None, text: ir.Table | None, calendar: Calendar) -> ir.Table:
+    """Recorded rows and those read from notes, told apart; ids of the latter name the activity."""
+    recorded = recorded.mutate(derived=ibis.literal(False), superseded_s=ibis.null("int64"))
+    if text is None:
+        return recorded
+    read = _in_seconds(text.filter(text.known_at < calendar.as_of), calendar)
+    what = read.kind if "kind" in read.columns else ibis.literal("") + read.event + ":" + read.feature
+    superseded = read.superseded_s < calendar.anchor_s
+    read = read.mutate(
+        derived=ibis.literal(True),
+        superseded_s=ibis.ifelse(superseded, read.superseded_s, ibis.null("int64")),
+        occurred_s=read.occurred_s.coalesce(read.known_s),
+        **{str(key): ibis.literal("text:") + read.activity_id + ":" + what},
+    )
+    columns = {
+        name: read[name] if name in read.columns else ibis.null(dtype)
+        for name, dtype in recorded.schema().items()
+    }
+    return recorded.union(read.select(**columns))
 
 
 def _in_seconds(table: ir.Table, calendar: Calendar) -> ir.Table:
