@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from features.catalogue import STREAMS
-from features.feature import AgainstNorm, Feature, Formula, Measure
+from features.feature import Feature, Formula, Learnt, Measure
 from features.gate import Known, gate
 from features.running import Grid, run_measures
 from features.snapshots import Snapshots
@@ -41,7 +41,7 @@ def feature_frame(
     """The features of each snapshot as Arrow, sorted by opportunity_id and as_of.
 
     Columns: opportunity_id, as_of (timestamp, UTC), then the features in order: count int64, number
-    float64, flag bool, category string; missing is null. `AgainstNorm` features are learnt and left out.
+    float64, flag bool, category string; missing is null. `Learnt` features are left out.
     Intermediate tables are temporary, one per stream, so that memory stays bounded.
     """
     kept: list[str] = []
@@ -62,7 +62,7 @@ def feature_frame(
     first_us = int(calendar.instant(0).timestamp()) * 1_000_000 + calendar.shift_us
     slots = frame.column("slot").to_numpy()
     as_of = pa.array(slots * (calendar.step_s * 1_000_000) + first_us, pa.timestamp("us", "UTC"))
-    names = [feature.name for feature in features if not isinstance(feature.value, AgainstNorm)]
+    names = [feature.name for feature in features if not isinstance(feature.value, Learnt)]
     types = {feature.name: _ARROW[feature.kind] for feature in features}
     columns = [frame.column(name).cast(types[name]) for name in names]
     return pa.table(
@@ -75,7 +75,7 @@ def feature_table(
     keep: Keep = _as_is,
 ) -> ir.Table:  # fmt: skip
     """The features of each snapshot as an expression: opportunity_id, slot, then one column each."""
-    features = [feature for feature in features if not isinstance(feature.value, AgainstNorm)]
+    features = [feature for feature in features if not isinstance(feature.value, Learnt)]
     spine, known = known_spine(tables, snapshots, keep)
     wide, columns = spine, dict[Measure, str]()
     for name, measures in _by_stream(features).items():

@@ -1,7 +1,7 @@
 """The feature dictionary as a page, generated from the catalogue."""
 
 from features.catalogue import STREAMS, catalogue
-from features.feature import FAMILIES, AgainstNorm, Feature
+from features.feature import FAMILIES, Feature, Learnt
 
 __all__ = ["features_markdown"]
 
@@ -34,7 +34,7 @@ def features_markdown() -> str:
 
 def _row(feature: Feature) -> str:
     sources = sorted({STREAMS[part.stream].source for part in feature.evidence_parts()})
-    learnt = isinstance(feature.value, AgainstNorm)
+    learnt = isinstance(feature.value, Learnt)
     evidence = "learnt on training deals" if learnt else ", ".join(f"`{source}`" for source in sources)
     cells = (
         f"`{feature.name}`", feature.unit or feature.kind, feature.description, feature.expected, evidence,

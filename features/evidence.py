@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 
 from features.assemble import ENTITY_KEYS, known_spine
 from features.catalogue import STREAMS, catalogue
-from features.feature import AgainstNorm, Feature, Measure
+from features.feature import Feature, Learnt, Measure
 from features.gate import Known
 from features.snapshots import DAY, Calendar, snapshots_from_keys
 
@@ -24,17 +24,18 @@ def evidence(
 
     Columns: source (canonical table), row_id, happened_at, visible_at (from when it may be seen), what
     (text: the row's facts). A value taken from one row alone (the latest, the largest) lists that row.
-    Learnt features have the rows of the number they compare.
+    Learnt features have the rows of what they compare.
     """
     calendar = Calendar(as_of, DAY)
     deals = tables["opportunities"]
     keys = deals.filter(deals.opportunity_id == opportunity_id)
     keys = keys.select("opportunity_id", slot=ibis.literal(calendar.last_slot, "int64"))
     spine, known = known_spine(tables, snapshots_from_keys(tables, keys, calendar))
-    if isinstance(feature.value, AgainstNorm):
-        compared = feature.value.number
-        feature = next(entry for entry in catalogue() if entry.name == compared)
-    parts = [_rows_of(measure, spine, known, calendar) for measure in feature.evidence_parts()]
+    measures = feature.evidence_parts()
+    if isinstance(feature.value, Learnt):
+        compared = [entry for entry in catalogue() if entry.name in feature.value.compared]
+        measures = tuple(measure for entry in compared for measure in entry.evidence_parts())
+    parts = [_rows_of(measure, spine, known, calendar) for measure in measures]
     rows = ibis.union(*parts, distinct=True) if len(parts) > 1 else parts[0]
     return rows.order_by(ibis.desc("happened_at"), "row_id", "what")
 

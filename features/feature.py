@@ -16,7 +16,9 @@ __all__ = [
     "Feature",
     "Formula",
     "Kind",
+    "Learnt",
     "Measure",
+    "RolesMissing",
     "Where",
 ]
 
@@ -81,13 +83,56 @@ class Formula:
 
 @dataclass(frozen=True)
 class AgainstNorm:
-    """The ratio of a number to its median among won training deals of the same category.
+    """The ratio of a number to its median among won training deals alike.
 
-    Learnt: fitted on training rows, it travels with the model.
+    number: the column that is compared. category, age: the columns that say which deals are alike, the
+    same value of the one and the same span of the other (days); "" where it does not matter. Learnt:
+    fitted on training rows, it travels with the model.
     """
 
     number: str
+    category: str = ""
+    age: str = ""
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The columns whose value is judged; their rows are the evidence."""
+        return (self.number,)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every column that the value is computed from."""
+        return tuple(name for name in (self.number, self.category, self.age) if name)
+
+
+@dataclass(frozen=True)
+class RolesMissing:
+    """How many of the roles that won training deals alike had engaged by then are not engaged here.
+
+    The sum, over the roles without a touchpoint, of the share of won deals alike that had engaged each.
+    touches: each role with its column of touchpoints. category, age: as for `AgainstNorm`. segments: columns
+    that tell similar accounts, of which the first that is recorded well enough is used. Learnt:
+    fitted on training rows, it travels with the model.
+    """
+
+    touches: tuple[tuple[str, str], ...]
     category: str
+    age: str
+    segments: tuple[str, ...]
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The columns whose value is judged; their rows are the evidence."""
+        return tuple(column for _, column in self.touches)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every column that the value is computed from."""
+        return (*self.compared, self.category, self.age, *self.segments)
+
+
+Learnt = AgainstNorm | RolesMissing
+"""Values that are learnt from training rows by the model's encoder, not computed from the tables."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +153,7 @@ class Feature:
     expected: Expected
     sentence: str
     absent: str
-    value: Measure | Formula | AgainstNorm
+    value: Measure | Formula | Learnt
 
     def evidence_parts(self) -> tuple[Measure, ...]:
         """The measures whose rows stand behind the value."""

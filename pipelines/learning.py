@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 
 from data.warehouse import open_warehouse
-from features.feature import AgainstNorm, Feature
+from features.feature import Feature, Learnt
 from models.arrays import BoolArray, deal_codes, known_outcomes
 from models.audit import AuditReport, audit
 from models.baselines import fit_baselines
@@ -58,7 +58,7 @@ def audit_features(job: Job, built: Built, rows: Labelled, say: Say) -> AuditRep
         rows.frame.filter(known),
         known_outcomes(rows.labels)[window.known],
         weight=window_weights(rows.labels, window)[window.known],
-        features=[one for one in built.features if not isinstance(one.value, AgainstNorm)],
+        features=[one for one in built.features if not isinstance(one.value, Learnt)],
         open_frame=built.open,
         max_auc=settings.audit_max_auc,
         max_fill_jump=settings.audit_max_fill_jump,
@@ -76,10 +76,7 @@ def kept_features(built: Built, report: AuditReport) -> tuple[Feature, ...]:
         feature
         for feature in built.features
         if feature.name not in dropped
-        and not (
-            isinstance(feature.value, AgainstNorm)
-            and dropped & {feature.value.number, feature.value.category}
-        )
+        and not (isinstance(feature.value, Learnt) and dropped & set(feature.value.reads))
     )
 
 

@@ -16,7 +16,7 @@ from features.assemble import feature_frame
 from features.catalogue import catalogue
 from features.evidence import evidence
 from features.families.custom import custom_fields
-from features.feature import AgainstNorm, Feature
+from features.feature import Feature, Learnt
 from features.snapshots import DAY, Calendar, default_as_of, snapshots_from_keys
 from serving.published import open_published
 
@@ -84,7 +84,7 @@ def _unknown(kind: str, asked: str, known: list[str]) -> str:
 
 def _value(warehouse: Warehouse, feature: Feature, opportunity_id: str, as_of: datetime) -> Any:
     """The feature's value; None for one that is learnt from training deals."""
-    if isinstance(feature.value, AgainstNorm):
+    if isinstance(feature.value, Learnt):
         return None
     calendar = Calendar(as_of, DAY)
     keys = ibis.memtable({"opportunity_id": [opportunity_id], "slot": [calendar.last_slot]})

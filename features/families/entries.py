@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from features.feature import AgainstNorm, Expected, Feature, Formula, Kind, Measure
+from features.feature import Expected, Feature, Formula, Kind, Learnt, Measure
 
 __all__ = ["Entries"]
 
@@ -15,7 +15,7 @@ class Entries:
     belief: str
 
     def __call__(
-        self, name: str, kind: Kind, unit: str, value: Measure | Formula | AgainstNorm, description: str,
+        self, name: str, kind: Kind, unit: str, value: Measure | Formula | Learnt, description: str,
         expected: Expected, sentence: str, absent: str, rationale: str | None = None,
     ) -> Feature:  # fmt: skip
         """A feature of the family; see `Feature` for what each part means."""

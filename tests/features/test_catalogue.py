@@ -8,7 +8,7 @@ import pytest
 from data.errors import DealcastError
 from features.catalogue import STREAMS, catalogue
 from features.families.custom import CustomField
-from features.feature import FAMILIES, AgainstNorm, Feature
+from features.feature import FAMILIES, Feature, Learnt
 
 FEATURES = catalogue()
 BY_NAME = {feature.name: feature for feature in FEATURES}
@@ -36,11 +36,11 @@ def test_a_sentence_tells_the_value_and_a_gap_has_words_of_its_own(feature: Feat
 
 @each_feature
 def test_a_feature_reads_streams_and_columns_that_exist(feature: Feature) -> None:
-    if not isinstance(feature.value, AgainstNorm):
+    if not isinstance(feature.value, Learnt):
         assert feature.evidence_parts()
         assert {part.stream for part in feature.evidence_parts()} <= set(STREAMS)
     else:
-        assert {feature.value.number, feature.value.category} <= set(BY_NAME)
+        assert set(feature.value.reads) <= set(BY_NAME)
 
 
 def test_names_are_unique_and_a_clash_with_a_field_of_ones_own_is_named() -> None:
