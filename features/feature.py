@@ -142,6 +142,8 @@ class Feature:
     kind: count (integer, zero without evidence), number (null without evidence), flag (true/false),
     category (text). sentence: what a rep reads, with `{value}` in it; absent: what a rep reads when
     the value is null, false for a flag or zero for a count. Missing is null, never a magic number.
+    certain: the expected direction is beyond doubt, and the model is held to it (all else equal, a better
+    value never lowers a deal's log-odds); of a count, number or flag whose direction does not depend.
     """
 
     name: str
@@ -154,6 +156,7 @@ class Feature:
     sentence: str
     absent: str
     value: Measure | Formula | Learnt
+    certain: bool = False
 
     def evidence_parts(self) -> tuple[Measure, ...]:
         """The measures whose rows stand behind the value."""

@@ -16,7 +16,8 @@ class Entries:
 
     def __call__(
         self, name: str, kind: Kind, unit: str, value: Measure | Formula | Learnt, description: str,
-        expected: Expected, sentence: str, absent: str, rationale: str | None = None,
+        expected: Expected, sentence: str, absent: str, rationale: str | None = None, *,
+        certain: bool = False,
     ) -> Feature:  # fmt: skip
         """A feature of the family; see `Feature` for what each part means."""
         return Feature(
@@ -30,4 +31,5 @@ class Entries:
             sentence,
             absent,
             value,
+            certain,
         )
