@@ -20,12 +20,13 @@ from data.mapping import Mapping, Query, check_queries, load_mapping, resolve
 from data.names import quoted
 from data.rejects import TableCount, check_share, create_rejects, keep_superseded, reject_late, reject_rows
 from data.schema import CUSTOM_PREFIX, SOURCE_ROW, TABLES, Table, schema_version
+from data.signals.tables import create_text_tables
 from data.validation import ENGINE_TYPES, pass_gate
 from data.warehouse import WAREHOUSE_FILE
 
 __all__ = ["ExtractReport", "extract"]
 
-_EXTRACT_VERSION = "2"
+_EXTRACT_VERSION = "3"
 """Part of the fingerprint: to be raised when the same input is to give another warehouse."""
 
 
@@ -133,6 +134,7 @@ def _build(
         _stop_on_rejects(
             con, counts, max_reject_share, workspace / "rejected" / f"{ledger[-1].load_id}.parquet"
         )
+        create_text_tables(con)
         tell("checking the contract and coverage")
         write_coverage(con, present, ignored)
         pass_gate(con, present)

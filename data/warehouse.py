@@ -15,6 +15,7 @@ from data.coverage import Coverage, read_coverage
 from data.errors import SourceError
 from data.rejects import SUPERSEDED_PREFIX
 from data.schema import CUSTOM_PREFIX, SOURCE_ROW, TABLES, Table
+from data.signals.tables import TEXT_TABLES
 
 __all__ = ["WAREHOUSE_FILE", "Warehouse", "memory_tables", "open_warehouse"]
 
@@ -40,15 +41,18 @@ class Warehouse:
 
         Columns that begin with `x_` follow as text; tables without a key begin with `source_row`. Of rows
         that repeat a key the latest stands; given an as_of, the latest recorded before it, where there is.
+        `text_moments` and `text_promises` are there too: what the activities so standing say, as derived.
         """
-        found = {name: self.con.table(name) for name in TABLES}
-        if as_of is None:
-            return found
+        found = {name: self.con.table(name) for name in (*TABLES, *TEXT_TABLES)}
         stored = {row[0] for row in self.con.con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        for name, table in TABLES.items():
-            if SUPERSEDED_PREFIX + name in stored:
-                earlier = self.con.table(SUPERSEDED_PREFIX + name)
-                found[name] = _as_recorded_before(as_of, table, found[name], earlier)
+        if as_of is not None:
+            for name, table in TABLES.items():
+                if SUPERSEDED_PREFIX + name in stored:
+                    earlier = self.con.table(SUPERSEDED_PREFIX + name)
+                    found[name] = _as_recorded_before(as_of, table, found[name], earlier)
+        if f"{SUPERSEDED_PREFIX}activities" in stored:
+            for name in TEXT_TABLES:
+                found[name] = found[name].semi_join(found["activities"], ["activity_id", "known_at"])
         return found
 
     def coverage(self) -> Coverage:
@@ -89,17 +93,20 @@ def open_warehouse(
 def memory_tables(given: Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]) -> dict[str, ir.Table]:
     """The same shape as `Warehouse.tables()` over tables in memory, nothing checked but the types.
 
-    given: Arrow tables or lists of rows, by canonical table; absent tables are empty, absent columns
-    null. `known_at` is filled from the business time, as in a load. Raises KeyError for another table.
+    given: Arrow tables or lists of rows, by table (`text_moments` and `text_promises` too); absent tables
+    are empty, absent columns null. `known_at` is filled from the business time, as in a load. Raises
+    KeyError for another table.
     """
-    unknown = set(given) - set(TABLES)
+    unknown = set(given) - set(TABLES) - set(TEXT_TABLES)
     if unknown:
         raise KeyError(f"no canonical tables: {', '.join(sorted(unknown))}")
     con = ibis.duckdb.connect()
     con.raw_sql("SET TimeZone = 'UTC'")
     for name, table in TABLES.items():
         con.create_table(name, _arrow(table, given.get(name, ())))
-    return {name: con.table(name) for name in TABLES}
+    for name, columns in TEXT_TABLES.items():
+        con.create_table(name, _text_arrow(columns, given.get(name, ())))
+    return {name: con.table(name) for name in (*TABLES, *TEXT_TABLES)}
 
 
 def _as_recorded_before(as_of: datetime, table: Table, latest: ir.Table, earlier: ir.Table) -> ir.Table:
@@ -140,3 +147,12 @@ def _arrow(table: Table, given: pa.Table | Sequence[Mapping[str, Any]]) -> pa.Ta
             [None if row.get(name) is None else str(row[name]) for row in rows], pa.string()
         )
     return pa.table(columns)
+
+
+def _text_arrow(
+    columns: Sequence[tuple[str, str]], given: pa.Table | Sequence[Mapping[str, Any]]
+) -> pa.Table:
+    rows = given.to_pylist() if isinstance(given, pa.Table) else list(given)
+    return pa.table(
+        {name: pa.array([row.get(name) for row in rows], _ARROW_TYPES[dtype]) for name, dtype in columns}
+    )
