@@ -2,7 +2,8 @@
 
 import ibis.expr.types as ir
 
-from features.feature import AgainstNorm, Expected, Feature, Formula, Kind, Measure
+from features.families.entries import Entries
+from features.feature import Formula
 from features.measures import all_of, count, current, days_since, number, total
 
 __all__ = ["FEATURES"]
@@ -23,75 +24,70 @@ def _smoothed_rate(
     )
 
 
-def _feature(
-    name: str, kind: Kind, unit: str, value: Measure | Formula | AgainstNorm, description: str, rationale: str, expected: Expected,
-    sentence: str, absent: str,
-) -> Feature:  # fmt: skip
-    return Feature(name, "commercial", kind, unit, description, rationale, expected, sentence, absent, value)
-
+_feature = Entries("commercial", _DEAL)
 
 FEATURES = (
     _feature(
         "amount", "number", "", current("amounts", "amount"),
         "The amount at as_of, in the deal's currency, from the amount history; null if none is recorded.",
-        _DEAL, "depends", "The deal is worth {value}", "No amount is recorded",
+        "depends", "The deal is worth {value}", "No amount is recorded",
     ),
     _feature(
         "currency", "category", "category", current("deals", "currency"),
-        "The deal's currency.", _DEAL, "depends", "The deal is in {value}", "No currency is recorded",
+        "The deal's currency.", "depends", "The deal is in {value}", "No currency is recorded",
     ),
     _feature(
         "amount_vs_first", "number", "times",
         all_of(lambda now, first: now / first.nullif(number(0)), current("amounts", "amount"), current("amounts", "first_amount")),
         "The amount at as_of divided by the first one recorded; null if none is recorded.",
-        _DEAL, "depends", "The amount is {value} times the first one", "No amount is recorded",
+        "depends", "The amount is {value} times the first one", "No amount is recorded",
     ),
     _feature(
         "amount_changes", "count", "changes", total("amounts", "is_change"),
         "Times the amount changed so far; zero if none.",
-        _DEAL, "depends", "The amount changed {value} times", "The amount has not changed",
+        "depends", "The amount changed {value} times", "The amount has not changed",
     ),
     _feature(
         "type", "category", "category", current("deals", "type"),
-        "New business, expansion or renewal.", _DEAL, "depends", "The deal is of type {value}", "The deal has no type",
+        "New business, expansion or renewal.", "depends", "The deal is of type {value}", "The deal has no type",
     ),
     _feature(
         "lead_source", "category", "category", current("deals", "lead_source"),
-        "Where the deal came from.", _DEAL, "depends", "The deal came from {value}", "No source is recorded",
+        "Where the deal came from.", "depends", "The deal came from {value}", "No source is recorded",
     ),
     _feature(
         "account_wins", "count", "deals", total("account_closings", "is_won"),
         "Deals of the account won before as_of; zero if none.",
-        _DEAL, "higher is better", "The account has bought {value} times", "The account has not bought before",
+        "higher is better", "The account has bought {value} times", "The account has not bought before",
     ),
     _feature(
         "account_losses", "count", "deals",
         all_of(lambda closed, won: closed - won, count("account_closings"), total("account_closings", "is_won")),
         "Deals of the account lost before as_of; zero if none.",
-        _DEAL, "lower is better", "{value} deals with the account were lost", "No deal with the account was lost",
+        "lower is better", "{value} deals with the account were lost", "No deal with the account was lost",
     ),
     _feature(
         "employees", "number", "people", current("accounts", "employees"),
         "The account's headcount, once the account is recorded; null if unknown.",
-        _ACCOUNT, "depends", "The account has {value} employees", "The headcount is unknown",
+        "depends", "The account has {value} employees", "The headcount is unknown", _ACCOUNT,
     ),
     _feature(
         "industry", "category", "category", current("accounts", "industry"),
-        "The account's industry, once recorded.", _ACCOUNT, "depends", "The account is in {value}", "The industry is unknown",
+        "The account's industry, once recorded.", "depends", "The account is in {value}", "The industry is unknown", _ACCOUNT,
     ),
     _feature(
         "region", "category", "category", current("accounts", "region"),
-        "The account's region, once recorded.", _ACCOUNT, "depends", "The account is in {value}", "The region is unknown",
+        "The account's region, once recorded.", "depends", "The account is in {value}", "The region is unknown", _ACCOUNT,
     ),
     _feature(
         "decision_structure", "category", "category", current("accounts", "decision_structure"),
         "How the account decides: centralised or distributed; null if unknown.",
-        _ACCOUNT, "depends", "Decisions are {value}", "How the account decides is unknown",
+        "depends", "Decisions are {value}", "How the account decides is unknown", _ACCOUNT,
     ),
     _feature(
         "account_age_days", "number", "days", days_since(current("accounts", "created_s")),
         "Days since the account was created; null while it is not recorded.",
-        _ACCOUNT, "depends", "The account has been known for {value} days", "The account is not recorded yet",
+        "depends", "The account has been known for {value} days", "The account is not recorded yet", _ACCOUNT,
     ),
     _feature(
         "seller_win_rate", "number", "share",
@@ -100,16 +96,16 @@ FEATURES = (
                  total("all_closings", "is_won"), count("all_closings"))),
         "Share of the owner's deals closed before as_of that were won, drawn to everybody's by five deals' weight; "
         "null before any deal closed.",
-        _SELLER, "higher is better", "The seller wins {value} of deals", "No deal has closed yet",
+        "higher is better", "The seller wins {value} of deals", "No deal has closed yet", _SELLER,
     ),
     _feature(
         "seller_deals_closed", "count", "deals", count("owner_closings"),
         "Deals that the owner closed before as_of; zero if none.",
-        _SELLER, "higher is better", "The seller has closed {value} deals", "The seller has closed no deal",
+        "higher is better", "The seller has closed {value} deals", "The seller has closed no deal", _SELLER,
     ),
     _feature(
         "seller_open_deals", "count", "deals", count("owner_load"),
         "Deals that the owner has open at as_of, this one included.",
-        _SELLER, "lower is better", "The seller carries {value} open deals", "The deal has no owner",
+        "lower is better", "The seller carries {value} open deals", "The deal has no owner", _SELLER,
     ),
 )  # fmt: skip
