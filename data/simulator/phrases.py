@@ -2,8 +2,10 @@
 
 `{}` stands for what the sentence is about: a competitor, a feature, a date. The wording is nobody's
 pattern list: it was written to sound like notes, mails and minutes, so that a lexicon has work to do.
-`HELD_OUT` is never used by the simulator.
+`HELD_OUT` (a module of its own) is never used by the simulator.
 """
+
+from data.simulator.held_out import HELD_OUT
 
 __all__ = ["CLOSERS", "COMPETITORS", "FEATURE_CODES", "HELD_OUT", "NEUTRAL", "OPENERS", "PHRASES", "SUBJECTS"]
 
@@ -168,41 +170,6 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "Just the analyst this time, without a mandate.",
         "Seniors sent apologies; the most junior person took notes.",
     ),
-}
-
-HELD_OUT: dict[str, tuple[str, ...]] = {
-    "competitor_mentioned": (
-        "We are not the only ones, {} is being evaluated as well.",
-        "{} has an offer out.",
-    ),
-    "metrics_requested": ("They insist on benchmark results before the next step.", "Where are the KPIs?"),
-    "reference_requested": (
-        "Could they visit one of our existing clients?",
-        "A reference call was asked for.",
-    ),
-    "fomo": ("They fear being left behind by the market.", "It is mostly about keeping up with the others."),
-    "mission_critical": ("If this fails, production stands still.", "It is business critical for them."),
-    "sponsor_backing": ("The managing director supports it personally.", "The CFO is fully behind us."),
-    "objection": ("Legal has concerns about the data transfer.", "They hesitate because of the price."),
-    "beta_or_launch_partner": ("They accepted to be an early adopter of {}.", "Joined our {} beta."),
-    "promised": ("We guaranteed {} {due}.", "I assured them that {} arrives {due}."),
-    "rescheduled": ("{} is postponed, {due} at the earliest.", "Delay on {}: {due}."),
-    "delivered": ("{} has been released to them.", "They got {} today and use it."),
-    "withdrawn": ("{} was cancelled.", "We no longer plan {}."),
-    "proof_of_concept": ("The trial is running.", "A proof of concept was agreed."),
-    "negotiation": ("Haggling over the discount.", "Contract terms are being negotiated."),
-    "sign_off": ("Awaiting final signatures.", "The contract has been approved for signing."),
-    "short_list": ("We are shortlisted.", "Among the last two."),
-    "bake_off": ("A vendor shoot-out is planned.", "They compare both solutions directly."),
-    "cost_benefit": ("The return on investment was discussed.", "They ran the numbers on savings."),
-    "scoping": ("The scope was agreed.", "We defined what the project covers."),
-    "problem_recognised": ("They see that they have a problem.", "The need is now acknowledged."),
-    "budget_champion": ("Someone fights for the budget now.", "Our contact secures funding."),
-    "solution_visualised": ("They imagined working with it.", "Saw the future process on screen."),
-    "long_list": ("On the long list.", "They compiled a list of a dozen suppliers."),
-    "outreach": ("An RFI was sent to us.", "They started approaching vendors."),
-    "new_faces": ("Several unfamiliar participants.", "New colleagues showed up."),
-    "junior_only": ("Nobody senior attended.", "Only an intern was present."),
 }
 
 NEUTRAL: tuple[str, ...] = (
