@@ -1,14 +1,15 @@
 """LightGBM as this project calls it: one thread, fixed seeds, the same bytes for the same rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import lightgbm as lgb
+import numpy as np
 
-from models.arrays import FloatArray
+from models.arrays import FloatArray, IntArray
 
-__all__ = ["Shape", "dataset", "fit_booster", "fit_with_early_stopping", "fixed_params"]
+__all__ = ["Rows", "Shape", "dataset", "fit_booster", "fit_with_early_stopping", "fixed_params"]
 
 MAX_ROUNDS = 600
 PATIENCE = 30
@@ -33,6 +34,27 @@ class Shape:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows of known outcome as a model reads them.
+
+    X: encoded, (n, k), NaN missing; y: 1 won, 0 lost; weight; deal: a code that tells deals apart, all (n,).
+    """
+
+    X: FloatArray
+    y: FloatArray
+    weight: FloatArray
+    deal: IntArray
+
+    def only(self, columns: Sequence[int]) -> "Rows":
+        """The same rows with those columns of the matrix, in the order given."""
+        return Rows(np.ascontiguousarray(self.X[:, list(columns)]), self.y, self.weight, self.deal)
+
+    def binned(self, seed: int, like: Any = None) -> lgb.Dataset:
+        """The rows as LightGBM wants them; see `dataset`."""
+        return dataset(self.X, self.y, self.weight, seed=seed, like=like)
+
+
 def dataset(X: FloatArray, y: FloatArray, weight: FloatArray, *, seed: int, like: Any = None) -> lgb.Dataset:
     """Rows binned once, for any number of fits; `like`: the dataset whose bins to use (validation)."""
     return lgb.Dataset(
@@ -40,9 +62,15 @@ def dataset(X: FloatArray, y: FloatArray, weight: FloatArray, *, seed: int, like
     ).construct()
 
 
-def fit_booster(rows: lgb.Dataset, shape: Shape, *, rounds: int, seed: int) -> lgb.Booster:
-    """A booster of so many rounds."""
-    return lgb.train(fixed_params(seed) | shape.as_dict(), rows, num_boost_round=rounds)
+def fit_booster(
+    rows: lgb.Dataset, shape: Shape, *, rounds: int, seed: int, held: Sequence[int] = ()
+) -> lgb.Booster:
+    """A booster of so many rounds.
+
+    held: per column 1 (a larger value never lowers the log-odds), -1 (never raises them) or 0; empty for
+    all 0. A missing value has no place in the order and goes its own way.
+    """
+    return lgb.train(fixed_params(seed) | shape.as_dict() | _held(held), rows, num_boost_round=rounds)
 
 
 def fit_with_early_stopping(
@@ -51,14 +79,18 @@ def fit_with_early_stopping(
     shape: Shape,
     *,
     seed: int,
+    held: Sequence[int] = (),
     on_round: Callable[[int], None] | None = None,
 ) -> tuple[int, float]:
-    """The number of rounds at which the weighted log-loss of `validation` is least, and that log-loss."""
+    """The number of rounds at which the weighted log-loss of `validation` is least, and that log-loss.
+
+    held: as for `fit_booster`.
+    """
     callbacks: list[Any] = [lgb.early_stopping(PATIENCE, verbose=False)]
     if on_round is not None:
         callbacks.append(lambda env: on_round(env.iteration))
     booster = lgb.train(
-        fixed_params(seed) | shape.as_dict(),
+        fixed_params(seed) | shape.as_dict() | _held(held),
         rows,
         num_boost_round=MAX_ROUNDS,
         valid_sets=[validation],
@@ -86,3 +118,10 @@ def fixed_params(seed: int) -> dict[str, Any]:
         "objective_seed": seed,
         "verbosity": -1,
     }
+
+
+def _held(held: Sequence[int]) -> dict[str, Any]:
+    """Nothing where no column is held, so that the trees are the very same as without the question."""
+    if not any(held):
+        return {}
+    return {"monotone_constraints": list(held), "monotone_constraints_method": "basic"}

@@ -6,6 +6,7 @@ either. (Equal weights: few closed deals cannot estimate better ones; Clemen, "C
 Measured in docs/design.md, "Trees and a line".)
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,8 +42,13 @@ class LinearPart:
     intercept: float
 
     @classmethod
-    def fit(cls, X: FloatArray, y: FloatArray, weight: FloatArray) -> "LinearPart":
-        """Fitted on encoded rows X (n, k), NaN missing; y 1 won, 0 lost, both present. Deterministic."""
+    def fit(
+        cls, X: FloatArray, y: FloatArray, weight: FloatArray, *, held: Sequence[int] = ()
+    ) -> "LinearPart":
+        """Fitted on encoded rows X (n, k), NaN missing; y 1 won, 0 lost, both present. Deterministic.
+
+        held: per column 1 (its slope is not below zero), -1 (not above) or 0; empty for all 0.
+        """
         thinned = slice(None, None, -(-y.size // _MOST_ROWS))
         X, y, weight = X[thinned], y[thinned], weight[thinned]
         empty = np.isnan(X).all(axis=0)
@@ -54,19 +60,17 @@ class LinearPart:
         values, absent = _standardised(logged, centre, scale)
         some_absent = absent.any(axis=0)
         design = np.hstack([values, absent[:, some_absent]])
-        ridge = LogisticRegression(C=1 / (_PENALTY_PER_ROW * y.size), max_iter=200, tol=1e-4)
-        with threadpool_limits(limits=1, user_api="blas"):
-            ridge.fit(design, y, sample_weight=weight / weight.mean())
+        slope, intercept = _ridge(design, y, weight / weight.mean(), held)
         missing = np.zeros(X.shape[1])
-        missing[some_absent] = ridge.coef_[0, X.shape[1] :]
+        missing[some_absent] = slope[X.shape[1] :]
         return cls(
             low=tuple(low.tolist()),
             high=tuple(high.tolist()),
             centre=tuple(centre.tolist()),
             scale=tuple(scale.tolist()),
-            slope=tuple(ridge.coef_[0, : X.shape[1]].tolist()),
+            slope=tuple(slope[: X.shape[1]].tolist()),
             missing=tuple(missing.tolist()),
-            intercept=float(ridge.intercept_[0]),
+            intercept=intercept,
         )
 
     def contributions(self, X: FloatArray) -> FloatArray:
@@ -84,6 +88,26 @@ class LinearPart:
         """The part that `as_dict` described."""
         parts: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
         return cls(**parts)
+
+
+def _ridge(
+    design: FloatArray, y: FloatArray, weight: FloatArray, held: Sequence[int]
+) -> tuple[FloatArray, float]:
+    """Slopes, one per column of the design, and intercept.
+
+    A held column whose slope comes out with the wrong sign is emptied, so that its slope is zero, and the
+    rest is fitted again, until none has.
+    """
+    signs = np.zeros(design.shape[1])
+    signs[: len(held)] = held
+    ridge = LogisticRegression(C=1 / (_PENALTY_PER_ROW * y.size), max_iter=200, tol=1e-4)
+    while True:
+        with threadpool_limits(limits=1, user_api="blas"):
+            ridge.fit(design, y, sample_weight=weight)
+        wrong = signs * ridge.coef_[0] < 0
+        if not wrong.any():
+            return ridge.coef_[0], float(ridge.intercept_[0])
+        design = np.where(wrong, 0.0, design)
 
 
 def _logged(X: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:

@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from features.feature import Feature
-from models.arrays import BoolArray, FloatArray, deal_codes, known_outcomes
-from models.boosting import Shape, dataset, fit_with_early_stopping
+from models.arrays import BoolArray, FloatArray, IntArray, deal_codes, known_outcomes
+from models.boosting import Rows, Shape, fit_with_early_stopping
 from models.censoring import window_weights
+from models.directions import held_directions
 from models.encoding import Encoder
 from models.split import Split, Window, inner_split
 
-__all__ = ["Found", "search"]
+__all__ = ["Found", "grown", "inner_rows", "sample_of_deals", "search"]
 
 MAX_SEARCH_ROWS = 40_000
 _ROUNDS_WITHOUT_VALIDATION = 60
@@ -56,14 +57,15 @@ def search(
         return Found(start, _ROUNDS_WITHOUT_VALIDATION, ())
     known = inner[0].known | inner[1].known
     everyone = np.ones(known.size, dtype=bool)
-    sampled = _sample_of_deals(deal_codes(labels), known, seed) if n_trials else everyone
+    sampled = sample_of_deals(deal_codes(labels), known, seed, most=MAX_SEARCH_ROWS) if n_trials else everyone
+    held = held_directions(features)
     parts = _parts(frame, labels, inner, sampled, features, deal_power, seed)
     trials: list[dict[str, Any]] = []
     best = (np.inf, start, 1)
 
     def judge(shape: Shape) -> float:
         nonlocal best
-        rounds, loss = fit_with_early_stopping(*parts, shape, seed=seed)
+        rounds, loss = fit_with_early_stopping(*parts, shape, seed=seed, held=held)
         trials.append({**shape.as_dict(), "rounds": rounds, "validation_log_loss": loss})
         best = min(best, (loss, shape, rounds), key=lambda judged: judged[0])
         if on_step is not None:
@@ -76,9 +78,50 @@ def search(
     _, shape, rounds = best
     if not sampled.all():
         full = _parts(frame, labels, inner, everyone, features, deal_power, seed)
-        rounds, _ = fit_with_early_stopping(*full, shape, seed=seed)
+        rounds, _ = fit_with_early_stopping(*full, shape, seed=seed, held=held)
+    return Found(shape, grown(rounds, split, inner), tuple(trials))
+
+
+def grown(rounds: int, split: Split, inner: tuple[Window, Window]) -> int:
+    """Rounds for a fit on all training rows, from those that were best on the inner, smaller window."""
     growth = min(split.train.known.sum() / inner[0].known.sum(), _GROWTH_AT_MOST)
-    return Found(shape, max(round(rounds * growth), 1), tuple(trials))
+    return max(round(rounds * growth), 1)
+
+
+def inner_rows(
+    frame: pa.Table,
+    labels: pa.Table,
+    inner: tuple[Window, Window],
+    features: tuple[Feature, ...],
+    *,
+    sampled: BoolArray,
+    deal_power: float,
+) -> tuple[Rows, Rows]:
+    """The rows to fit on and those to validate on; the encoder has seen the former only."""
+    fit, validation = inner
+    y, deal = known_outcomes(labels), deal_codes(labels)
+    fit_weight = window_weights(labels, fit, deal_power=deal_power)
+    encoder = Encoder.fit(frame, y, rows=fit.known & sampled, weight=fit_weight, features=features)
+
+    def encoded(rows: BoolArray, weight: FloatArray) -> Rows:
+        return Rows(encoder.transform(frame.filter(pa.array(rows))), y[rows], weight[rows], deal[rows])
+
+    held_out = encoded(validation.known & sampled, window_weights(labels, validation))
+    return encoded(fit.known & sampled, fit_weight), held_out
+
+
+def sample_of_deals(
+    deals: IntArray, known: BoolArray, seed: int, *, most: int = MAX_SEARCH_ROWS
+) -> BoolArray:
+    """Rows of a seeded sample of the known rows' deals, about `most` of them; all if there are no more."""
+    share = most / max(int(known.sum()), 1)
+    if share >= 1:
+        return np.ones(known.size, dtype=bool)
+    # deals are drawn in order of their known rows only, so that rows not known cannot move the draw
+    drawn = np.zeros(int(deals.max()) + 1, dtype=bool)
+    names = np.unique(deals[known])
+    drawn[names] = np.random.default_rng(seed).random(names.size) < share
+    return np.asarray(drawn[deals], dtype=bool)
 
 
 def _explore(judge: Callable[[Shape], float], *, seed: int, n_trials: int) -> None:
@@ -109,27 +152,7 @@ def _parts(
     deal_power: float,
     seed: int,
 ) -> tuple[Any, Any]:
-    """The rows to fit on and those to validate on, binned; the encoder has seen the former only."""
-    y = known_outcomes(labels)
-    fit, validation = inner
-    fit_weight = window_weights(labels, fit, deal_power=deal_power)
-    encoder = Encoder.fit(frame, y, rows=fit.known & sampled, weight=fit_weight, features=features)
-
-    def binned(rows: BoolArray, weight: FloatArray, like: Any = None) -> Any:
-        X = encoder.transform(frame.filter(pa.array(rows)))
-        return dataset(X, y[rows], weight[rows], seed=seed, like=like)
-
-    rows = binned(fit.known & sampled, fit_weight)
-    return rows, binned(validation.known & sampled, window_weights(labels, validation), rows)
-
-
-def _sample_of_deals(deals: Any, known: BoolArray, seed: int) -> BoolArray:
-    """Rows of a seeded sample of the known rows' deals, at most about MAX_SEARCH_ROWS of them."""
-    share = MAX_SEARCH_ROWS / max(int(known.sum()), 1)
-    if share >= 1:
-        return np.ones(known.size, dtype=bool)
-    # deals are drawn in order of their known rows only, so that rows not known cannot move the draw
-    drawn = np.zeros(int(deals.max()) + 1, dtype=bool)
-    names = np.unique(deals[known])
-    drawn[names] = np.random.default_rng(seed).random(names.size) < share
-    return np.asarray(drawn[deals], dtype=bool)
+    """`inner_rows`, binned."""
+    fit, validation = inner_rows(frame, labels, inner, features, sampled=sampled, deal_power=deal_power)
+    rows = fit.binned(seed)
+    return rows, validation.binned(seed, rows)

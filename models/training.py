@@ -10,9 +10,10 @@ import pyarrow as pa
 from data.errors import ModelContractError
 from features.feature import Feature
 from models.arrays import deal_codes, known_outcomes, micros, moment
-from models.boosting import Shape, dataset, fit_booster
+from models.boosting import Rows, Shape, fit_booster
 from models.calibration import IDENTITY, Calibration, fit_calibration, sigmoid
 from models.censoring import window_weights
+from models.directions import held_directions
 from models.encoding import Encoder
 from models.linear import LinearPart
 from models.search import Found, search
@@ -21,9 +22,9 @@ from models.track_record import Bin, track_record
 from models.typical import typical_values
 from models.win_model import WinModel
 
-__all__ = ["TrainingParams", "fit_win", "train_win"]
+__all__ = ["TrainingParams", "fit_rows", "fit_win", "train_win", "window_rows"]
 
-_CALIBRATION_DEAL_POWER = 0.5
+CALIBRATION_DEAL_POWER = 0.5
 """A line from few deals is steadier if the longest of them do not speak for all; see `window_weights`."""
 
 
@@ -87,50 +88,77 @@ def fit_win(
 ) -> WinModel:
     """The win model of a shape and number of rounds that are settled: all of training but the search."""
     _check_rows(frame, labels, split)
-    y, rows = known_outcomes(labels), split.train.known
-    weight = window_weights(labels, split.train, deal_power=deal_power)
-    seen, y, weight = frame.filter(pa.array(rows)), y[rows], weight[rows]
+    known = pa.array(split.train.known)
+    seen, y = frame.filter(known), known_outcomes(labels)[split.train.known]
+    weight = window_weights(labels, split.train, deal_power=deal_power)[split.train.known]
     encoder = Encoder.fit(seen, y, rows=np.ones(y.size, dtype=bool), weight=weight, features=features)
-    X = encoder.transform(seen)
-    binned = dataset(X, y, weight, seed=seed)
-    booster = fit_booster(binned, found.shape, rounds=found.rounds, seed=seed)
+    train = Rows(encoder.transform(seen), y, weight, deal_codes(labels)[split.train.known])
+    calibration = window_rows(frame, labels, split.calibration, encoder, deal_power=CALIBRATION_DEAL_POWER)
+    model = fit_rows(encoder, train, calibration, found=found, held=held_directions(features), seed=seed)
+    return replace(
+        model,
+        trained=_describe(labels, split, found, deal_power, seed, features),
+        typical=typical_values(seen, encoder, rows=y == 1),
+        record=_record(model, calibration),
+        note=model.calibration.note,
+    )
+
+
+def window_rows(
+    frame: pa.Table, labels: pa.Table, window: Window, encoder: Encoder, *, deal_power: float = 0.0
+) -> Rows:
+    """The rows of known outcome in a window, as the encoder makes them."""
+    rows = window.known
+    X = encoder.transform(frame.filter(pa.array(rows)))
+    weight = window_weights(labels, window, deal_power=deal_power)
+    return Rows(X, known_outcomes(labels)[rows], weight[rows], deal_codes(labels)[rows])
+
+
+def fit_rows(
+    encoder: Encoder, train: Rows, calibration: Rows, *, found: Found, held: Sequence[int], seed: int
+) -> WinModel:
+    """Trees and line on rows that are encoded already, calibrated; it knows nothing else about itself.
+
+    held: per column 1, -1 or 0, see `held_directions`.
+    """
+    booster = fit_booster(train.binned(seed), found.shape, rounds=found.rounds, seed=seed, held=held)
     raw = WinModel(
         kind="lightgbm",
         encoder=encoder,
         booster_text=booster.model_to_string(),
-        linear=LinearPart.fit(X, y, weight),
+        linear=LinearPart.fit(train.X, train.y, train.weight, held=held),
         calibration=Calibration(1.0, 0.0),
         base=0.0,
         trained={},
         typical={},
         record=(),
     )
-    calibration, record = _calibrate(raw, frame, labels, split.calibration)
-    return replace(
-        raw,
-        calibration=calibration,
-        trained=_describe(labels, split, found, deal_power, seed),
-        typical=typical_values(seen, encoder, rows=y == 1),
-        record=record,
-        note=calibration.note,
+    if not calibration.y.size:
+        return replace(raw, calibration=IDENTITY)
+    line = fit_calibration(
+        raw.log_odds_of(calibration.X),
+        calibration.y,
+        calibration.weight,
+        n_deals=np.unique(calibration.deal).size,
     )
+    return replace(raw, calibration=line)
 
 
-def _calibrate(
-    raw: WinModel, frame: pa.Table, labels: pa.Table, window: Window
-) -> tuple[Calibration, tuple[Bin, ...]]:
-    rows = window.known
-    if not rows.any():
-        return IDENTITY, ()
-    y, deals = known_outcomes(labels)[rows], deal_codes(labels)[rows]
-    log_odds = raw.log_odds(frame.filter(pa.array(rows)))
-    weight = window_weights(labels, window, deal_power=_CALIBRATION_DEAL_POWER)[rows]
-    calibration = fit_calibration(log_odds, y, weight, n_deals=np.unique(deals).size)
-    p_win = sigmoid(calibration.apply(log_odds))
-    return calibration, track_record(deals.tolist(), (y == 1).tolist(), p_win.tolist())
+def _record(model: WinModel, calibration: Rows) -> tuple[Bin, ...]:
+    if not calibration.y.size:
+        return ()
+    p_win = sigmoid(model.log_odds_of(calibration.X))
+    return track_record(calibration.deal.tolist(), (calibration.y == 1).tolist(), p_win.tolist())
 
 
-def _describe(labels: pa.Table, split: Split, found: Found, deal_power: float, seed: int) -> dict[str, Any]:
+def _describe(
+    labels: pa.Table,
+    split: Split,
+    found: Found,
+    deal_power: float,
+    seed: int,
+    features: Sequence[Feature],
+) -> dict[str, Any]:
     windows = {"train": split.train, "calibration": split.calibration}
     return {
         "as_of": split.as_of.isoformat(),
@@ -138,6 +166,11 @@ def _describe(labels: pa.Table, split: Split, found: Found, deal_power: float, s
         "deal_power": deal_power,
         "shape": asdict(found.shape),
         "rounds": found.rounds,
+        "held": {
+            feature.name: sign
+            for feature, sign in zip(features, held_directions(features), strict=True)
+            if sign
+        },
         "trials": list(found.trials),
         "windows": {name: _window_facts(labels, window) for name, window in windows.items()},
     }
