@@ -10,6 +10,8 @@ from pathlib import Path
 
 import duckdb
 
+from data.schema import BILLINGS, MOMENT_KINDS, PROMISE_EVENTS, QUESTIONS, SENIORITIES, SIDES
+
 ROLES = (
     "champion", "mobilizer", "economic_buyer", "decision_maker", "executive_sponsor", "technical_evaluator",
     "user", "influencer", "procurement", "legal", "finance", "blocker", "unknown",
@@ -50,11 +52,73 @@ def generate(directory: Path, deals: int, per_deal: int) -> None:
                    to_timestamp({START} + (hash(i) % (600 * {DAY}))::BIGINT
                                 + (hash(i, c, 7) % (20 * {DAY}))::BIGINT) AS known_at
             FROM range({deals}) d(i), range(10) c(c)""",
+        **beside_activities(deals),
     }
     for name, query in queries.items():
         kept = "COLUMNS(c -> c NOT IN ('i', 'j'))"
         target = directory / f"{name}.parquet"
         con.execute(f"COPY (SELECT {kept} FROM ({query}) q) TO '{target}' (FORMAT parquet)")
+
+
+def beside_activities(deals: int) -> dict[str, str]:
+    """The other tables, in the proportions of a well-kept CRM; a third as many accounts as deals."""
+
+    def of(values: tuple[str, ...], salt: int, *keys: str) -> str:
+        listed = ", ".join(f"'{value}'" for value in values)
+        return f"[{listed}][1 + (hash(i, {', '.join(keys)}, {salt}) % {len(values)})::INT]"
+
+    def at(salt: int, *keys: str, of_deal: bool = True) -> str:
+        born = f"(hash(i) % (600 * {DAY}))::BIGINT" if of_deal else "0"
+        life = LIFE_DAYS if of_deal else 700
+        since = f"(hash(i, {', '.join(keys)}, {salt}) % ({life} * {DAY}))::BIGINT"
+        return f"to_timestamp({START} + {born} + {since})"
+
+    def rows(per: int, n: int = deals) -> str:
+        return f"FROM range({n}) d(i), range({per}) r(j)"
+
+    deal, accounts = "'deal-' || i AS opportunity_id", deals // 3 + 1
+    moment = f"'moment-' || i || '-' || j AS moment_id, {deal}, {of(MOMENT_KINDS, 11, 'j')} AS kind"
+    feature = f"{of(('sso', 'audit', 'api'), 13, 'j')} AS feature"
+    return {
+        "accounts": f"""
+            SELECT 'account-' || i AS account_id, {of(("north", "south"), 8, "i")} AS region,
+                   {of(("bank", "steel", "retail"), 9, "i")} AS industry,
+                   (hash(i, 10) % 5000)::BIGINT AS employees,
+                   to_timestamp({START}) AS created_at, to_timestamp({START}) AS known_at, i
+            FROM range({accounts}) d(i)""",
+        "contacts": f"""
+            SELECT 'contact-' || i || '-' || j AS contact_id, 'account-' || (i // 3) AS account_id,
+                   {of(SENIORITIES, 20, "j")} AS seniority,
+                   {of(("it", "finance", "ops"), 21, "j")} AS department,
+                   to_timestamp({START}) AS known_at, i, j {rows(10)}""",
+        "opportunity_changes": f"""
+            SELECT {deal}, {of(("stage", "amount", "close_date", "owner"), 22, "j")} AS field,
+                   CASE field WHEN 'stage' THEN 'stage-' || (hash(i, j, 23) % 5)
+                              WHEN 'amount' THEN (hash(i, j, 24) % 100000)::VARCHAR
+                              WHEN 'owner' THEN 'seller-' || (hash(i, j, 25) % 500)
+                              ELSE '2025-06-30' END AS new_value,
+                   {at(26, "j")} AS changed_at, i, j {rows(8)}""",
+        "moments": f"SELECT {moment}, {at(12, 'j')} AS occurred_at, occurred_at AS known_at, i, j {rows(5)}",
+        "promises": f"""
+            SELECT 'promise-' || i || '-' || j AS promise_id, {deal}, {feature},
+                   {of(PROMISE_EVENTS, 14, "j")} AS event, {at(15, "j")} AS occurred_at,
+                   occurred_at AS known_at, occurred_at + INTERVAL 20 DAY AS due_at, i, j {rows(2)}""",
+        "qualification": f"""
+            SELECT {deal}, {of(QUESTIONS, 16, "j")} AS question, {of(SIDES, 17, "j")} AS side,
+                   (hash(i, j, 18) % 5)::BIGINT AS answer, {at(19, "j")} AS known_at, i, j {rows(8)}""",
+        "contracts": f"""
+            SELECT 'contract-' || i AS contract_id, 'account-' || i AS account_id,
+                   {of(BILLINGS, 27, "i")} AS billing,
+                   to_timestamp({START}) AS start_at, to_timestamp({START + 365 * DAY}) AS end_at,
+                   10000.0 AS committed_amount, to_timestamp({START}) AS known_at, i
+            FROM range({accounts}) d(i)""",
+        "usage": f"""
+            SELECT 'account-' || i AS account_id, 'contract-' || i AS contract_id, 'core' AS product,
+                   {at(28, "j", of_deal=False)} AS usage_date, usage_date AS known_at,
+                   (hash(i, j, 29) % 10000) / 100.0 AS amount,
+                   (hash(i, j, 30) % 50)::BIGINT AS active_users, i, j
+            {rows(50, accounts)}""",
+    }
 
 
 def main() -> None:

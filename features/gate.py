@@ -27,8 +27,8 @@ def gate(tables: Mapping[str, ir.Table], calendar: Calendar, deals_wanted: ir.Ta
     """The canonical tables as known just before the calendar's end, times in epoch seconds.
 
     Facts with a time of their own are emptied until then: a close (with its outcome and reason) that
-    lies at or after the end, and a removal from a buying group. What happened at a time that nobody
-    noted is taken to have happened when it was recorded.
+    lies at or after the end, a removal from a buying group, and what was decided about a contract. What
+    happened at a time that nobody noted is taken to have happened when it was recorded.
 
     Moments and promises read from notes stand beside the recorded ones, `derived` and, once a recorded row
     stands for them, ended at `superseded_s`.
@@ -53,6 +53,14 @@ def gate(tables: Mapping[str, ir.Table], calendar: Calendar, deals_wanted: ir.Ta
     removed = roles.removed_s < calendar.anchor_s
     known["opportunity_contacts"] = roles.mutate(
         removed_s=ibis.ifelse(removed, roles.removed_s, ibis.null("int64"))
+    )
+    contracts = known["contracts"]
+    decided = contracts.decided_s < calendar.anchor_s
+    known["contracts"] = contracts.mutate(
+        **{
+            name: ibis.ifelse(decided, contracts[name], ibis.null(contracts[name].type()))
+            for name in ("outcome", "renewed_amount", "decided_s")
+        }
     )
     known["deal_changes"] = known["opportunity_changes"]
     for name in _ALL_OF:

@@ -9,7 +9,18 @@ from typing import Any
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from data.schema import ACTIVITY_KINDS, BUYING_ROLES, MOMENT_KINDS, PROMISE_EVENTS, SENIORITIES, STANCES
+from data.schema import (
+    ACTIVITY_KINDS,
+    BILLINGS,
+    BUYING_ROLES,
+    CONTRACT_OUTCOMES,
+    MOMENT_KINDS,
+    PROMISE_EVENTS,
+    QUESTIONS,
+    SENIORITIES,
+    SIDES,
+    STANCES,
+)
 from data.warehouse import memory_tables
 from features.assemble import feature_frame
 from features.catalogue import catalogue
@@ -89,7 +100,11 @@ def generate(seed: int, deals: int = 40, density: float = 1.0, gaps: float = 0.1
         group = world.random.sample(contacts, min(len(contacts), world.random.randint(1, 5)))
         for add in (_changes, _roles, _activities, _promises, _moments):
             add(world, deal, group, density, gaps)
-    return world.rows
+    # drawn apart, so that these rows move none of the others
+    more = World(Random(f"more {seed}"), world.rows, world.keys)
+    for add_more in (_departments, _notes, _answers, _contracts):
+        add_more(more, density, gaps)
+    return more.rows
 
 
 def _account(world: World, gaps: float) -> str:
@@ -225,6 +240,88 @@ def _moments(world: World, deal: dict[str, Any], group: list[str], density: floa
             occurred_at=world.maybe(1 - gaps / 2, occurred),
             known_at=world.later(occurred),
         )
+
+
+def _departments(world: World, density: float, gaps: float) -> None:
+    for contact in world.rows["contacts"]:
+        contact["department"] = world.maybe(1 - gaps, world.random.choice(["it", "finance", "ops", "legal"]))
+
+
+def _notes(world: World, density: float, gaps: float) -> None:
+    """What was read from the activities' texts."""
+    own = ("reference_delivered", "data_shared", "advisor_involved")
+    for activity in world.rows.get("activities", []):
+        if activity["opportunity_id"] is None or activity["known_at"] is None:
+            continue
+        read = {name: activity[name] for name in ("activity_id", "opportunity_id", "occurred_at", "known_at")}
+        if world.random.random() < 0.3 * density:
+            kind = world.random.choice([*MOMENT_KINDS, *own])
+            stands = world.maybe(0.3, _superseded(world, read["known_at"]))
+            stands = None if kind in own else stands
+            world.add(
+                "text_moments", **read, kind=kind, evidence=f"They spoke of {kind}.", superseded_at=stands
+            )
+        if world.random.random() < 0.15 * density:
+            world.add(
+                "text_promises", **read, feature=world.random.choice(["sso", "audit", "export"]),
+                event=world.random.choice([*PROMISE_EVENTS, "promised"]), evidence="They were told so.",
+                due_at=world.maybe(0.5, read["known_at"] + 7 * DAY * world.random.randint(-2, 8)),
+                superseded_at=world.maybe(0.3, _superseded(world, read["known_at"])),
+            )  # fmt: skip
+
+
+def _superseded(world: World, known: datetime) -> datetime:
+    """When a recorded row took its place: before it, with it, or later."""
+    return known + 7 * DAY * world.random.choice([-2, 0, 1, 2, 5])
+
+
+def _answers(world: World, density: float, gaps: float) -> None:
+    for deal in world.rows["opportunities"]:
+        for _ in range(_some(world, 3 * density)):
+            world.add(
+                "qualification",
+                opportunity_id=deal["opportunity_id"],
+                question=world.random.choice(QUESTIONS),
+                side=world.random.choice(SIDES),
+                answer=world.maybe(1 - gaps, world.random.randint(0, 4)),
+                evidence=world.maybe(0.5, "as they said"),
+                known_at=_near(world, deal),
+            )
+
+
+def _contracts(world: World, density: float, gaps: float) -> None:
+    for account in world.rows["accounts"]:
+        for _ in range(_some(world, density)):
+            start = world.time(-100, DAYS)
+            decided = world.maybe(0.6, start + DAY * world.random.randint(20, 120))
+            contract = world.add(
+                "contracts",
+                contract_id=world.key("k"),
+                account_id=account["account_id"],
+                opportunity_id=world.maybe(
+                    0.7, world.random.choice(world.rows["opportunities"])["opportunity_id"]
+                ),
+                start_at=start,
+                end_at=world.maybe(1 - gaps, start + DAY * world.random.choice([90, 182, 365])),
+                billing=world.maybe(1 - gaps, world.random.choice(BILLINGS)),
+                committed_amount=world.maybe(1 - gaps, float(world.random.choice([0, 1000, 3650.5]))),
+                outcome=world.random.choice(CONTRACT_OUTCOMES) if decided else None,
+                decided_at=decided,
+                known_at=world.later(start),
+            )
+            for n in range(_some(world, 6 * density)):
+                used = start + DAY * world.random.randint(0, 20) * (n + 1)
+                world.add(
+                    "usage",
+                    account_id=account["account_id"],
+                    contract_id=world.maybe(0.9, contract["contract_id"]),
+                    product=world.random.choice(["core", "extra"]),
+                    usage_date=used,
+                    quantity=world.maybe(1 - gaps, float(world.random.randint(0, 50))),
+                    amount=world.maybe(1 - gaps, world.random.randint(0, 50_000) / 100),
+                    active_users=world.maybe(1 - gaps, world.random.randint(0, 9)),
+                    known_at=world.maybe(0.9, world.later(used)),
+                )
 
 
 def _some(world: World, mean: float) -> int:
