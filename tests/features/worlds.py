@@ -102,6 +102,8 @@ def generate(seed: int, deals: int = 40, density: float = 1.0, gaps: float = 0.1
             add(world, deal, group, density, gaps)
     # drawn apart, so that these rows move none of the others
     more = World(Random(f"more {seed}"), world.rows, world.keys)
+    for name in ("contracts", "usage", "qualification", "text_moments", "text_promises"):
+        more.rows.setdefault(name, [])
     for add_more in (_departments, _notes, _answers, _contracts):
         add_more(more, density, gaps)
     return more.rows
