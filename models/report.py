@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from models.audit.findings import CHECKS
+
 __all__ = ["render_report"]
 
 _MODELS = {
@@ -15,11 +17,6 @@ _MODELS = {
     "stage_probability": "Stage probability",
     "naive_bayes": "Naive Bayes score",
     "logistic": "Logistic regression",
-}
-_CHECKS = {
-    "single_feature_auc": "its value alone tells the outcome",
-    "presence_auc": "being filled or empty tells the outcome",
-    "fill_rate_jump": "filled at close",
 }
 _CHARTS = {
     "reliability": "Calibration: each dot is a tenth of the weight; the bar is a 95 % interval over deals.",
@@ -159,7 +156,7 @@ def _audit(audit: Mapping[str, Any]) -> str:
     rows = (
         (
             f"<code>{escape(found['feature'])}</code>",
-            escape(_CHECKS[found["check"]]) + (" (allowed by name)" if found["waived"] else ""),
+            escape(CHECKS[found["check"]]) + (" (allowed by name)" if found["waived"] else ""),
             f"{_number(found['figure'])} <small>above {found['threshold']:g}</small>",
             escape(found["evidence"]),
         )
