@@ -4,6 +4,7 @@ from collections import Counter
 
 from data.errors import DealcastError
 from features.families import (
+    alike,
     commercial,
     journey,
     momentum,
@@ -22,7 +23,7 @@ from features.streams.stream import Stream
 
 __all__ = ["STREAMS", "catalogue"]
 
-_FAMILIES = (stakeholders, touchpoints, momentum, journey, motive, qualification, promises, commercial)
+_FAMILIES = (stakeholders, touchpoints, momentum, journey, motive, qualification, promises, alike, commercial)
 
 STREAMS: dict[str, Stream] = {
     stream.name: stream

@@ -2,7 +2,7 @@
 
 Numbers, counts and flags pass as they are. A category becomes the place of its level in the order of
 how often its training deals were won; rare levels and those never seen share one level, OTHER. Missing
-stays missing (NaN), apart from OTHER. A ratio to a norm is computed from the norm learnt here.
+stays missing (NaN), apart from OTHER. A learnt value is computed from the norm learnt here.
 """
 
 from collections.abc import Sequence
@@ -13,26 +13,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.feature import AgainstNorm, Feature, Kind
+from features.feature import Feature, Kind, Learnt
 from models.arrays import BoolArray, FloatArray
 from models.columns import numbers, texts
+from models.norms import Norm, RoleShares, fit_norm, norm_from_dict
 
-__all__ = ["OTHER", "Column", "Encoder", "Norm"]
+__all__ = ["OTHER", "Column", "Encoder"]
 
 OTHER = "(other)"
 MIN_ROWS = 20
 MAX_LEVELS = 60
 _PRIOR_ROWS = 20.0
-
-
-@dataclass(frozen=True)
-class Norm:
-    """Medians of `number` among won training rows, by level of `category`; `overall` for all else."""
-
-    number: str
-    category: str
-    medians: dict[str, float]
-    overall: float | None
 
 
 @dataclass(frozen=True)
@@ -49,12 +40,12 @@ class Column:
     family: str
     levels: tuple[str, ...] = ()
     missing: float | None = None
-    norm: Norm | None = None
+    norm: Norm | RoleShares | None = None
 
     def read(self, frame: pa.Table) -> FloatArray:
         """The column's values, before `missing` is filled in; null is NaN."""
         if self.norm is not None:
-            return _against_norm(frame, self.norm)
+            return self.norm.apply(frame)
         if self.kind == "category":
             return _codes(texts(frame, self.name), self.levels)
         return numbers(frame, self.name, self.kind)
@@ -132,7 +123,7 @@ class Encoder:
                     **{
                         **column,
                         "levels": tuple(column["levels"]),
-                        "norm": Norm(**column["norm"]) if column["norm"] else None,
+                        "norm": norm_from_dict(column["norm"]),
                     }
                 )
                 for column in stored["columns"]
@@ -142,9 +133,9 @@ class Encoder:
 
 def _fit_column(seen: pa.Table, y: FloatArray, weight: FloatArray, feature: Feature) -> Column:
     levels: tuple[str, ...] = ()
-    norm = None
-    if isinstance(feature.value, AgainstNorm):
-        norm = _fit_norm(seen, y, feature.value)
+    norm: Norm | RoleShares | None = None
+    if isinstance(feature.value, Learnt):
+        norm = fit_norm(seen, y == 1, feature.value)
     elif feature.kind == "category":
         levels = _fit_levels(texts(seen, feature.name), y, weight)
     column = Column(feature.name, feature.kind, feature.family, levels, None, norm)
@@ -177,35 +168,6 @@ def _fit_levels(text: Any, y: FloatArray, weight: FloatArray) -> tuple[str, ...]
     scored = [(log_odds(won[i], total[i]), names[i]) for i in kept]
     scored.append((log_odds(float(won[rest].sum()), float(total[rest].sum())), OTHER))
     return tuple(name for _, name in sorted(scored))
-
-
-def _fit_norm(seen: pa.Table, y: FloatArray, against: AgainstNorm) -> Norm:
-    values = numbers(seen, against.number, "number")
-    used = (y == 1) & ~np.isnan(values)
-    overall = _norm_value(values[used])
-    medians: dict[str, float] = {}
-    text = texts(seen, against.category)
-    for level in sorted(str(name) for name in pc.unique(text.drop_null()).to_pylist()):
-        same: Any = pc.equal(text, pa.scalar(level))
-        of_level = used & np.asarray(same.fill_null(False), dtype=bool)
-        median = _norm_value(values[of_level]) if of_level.sum() >= MIN_ROWS else None
-        if median is not None:
-            medians[level] = median
-    return Norm(against.number, against.category, medians, overall)
-
-
-def _norm_value(values: FloatArray) -> float | None:
-    """The median; None if there is none, or it is zero and so no norm to divide by."""
-    return (float(np.median(values)) or None) if values.size else None
-
-
-def _against_norm(frame: pa.Table, norm: Norm) -> FloatArray:
-    """number / its norm for the row's category; NaN if the number is null or nothing was learnt."""
-    overall = np.nan if norm.overall is None else norm.overall
-    known = list(norm.medians)
-    place: Any = pc.index_in(texts(frame, norm.category), value_set=pa.array(known, pa.string()))
-    at = np.asarray(pc.fill_null(place, len(known)), dtype=np.int64)
-    return numbers(frame, norm.number, "number") / np.array([*norm.medians.values(), overall])[at]
 
 
 def _codes(text: Any, levels: tuple[str, ...]) -> FloatArray:
