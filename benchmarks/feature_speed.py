@@ -38,9 +38,7 @@ PLAIN = {
     "activities_ever", "activities_30d", "activities_90d", "weekly_activity_slope",
 }  # fmt: skip
 COLUMNS = PLAIN | {
-    name
-    for role in ROLES
-    for name in (f"{role}_touches", f"{role}_touches_30d", f"{role}_touches_90d", f"days_since_{role}")
+    name for role in ROLES for name in (f"{role}_touches", f"{role}_touches_90d", f"days_since_{role}")
 }
 TYPES = {"string": "VARCHAR", "int64": "BIGINT", "float64": "DOUBLE", "boolean": "BOOLEAN",
          "timestamp": "TIMESTAMPTZ"}  # fmt: skip

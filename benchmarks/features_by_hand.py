@@ -64,7 +64,6 @@ def statements(anchor_s: int, life_days: int) -> Iterator[str]:
 
     latest = ", ".join(f"max(h) FILTER (WHERE rl = '{r}') AS m{i}" for i, r in enumerate(ROLES))
     yield bucket("r_e", "role_touch", "seen", by_role("n") + ", " + latest)
-    yield bucket("r_30", "role_touch", f"greatest(h + {30 * DAY}, seen)", by_role("a"))
     yield bucket("r_90", "role_touch", f"greatest(h + {90 * DAY}, seen)", by_role("b"))
     first = "count(*) FILTER (WHERE prev IS NULL) AS d"
     yield bucket("t_e", "touch", "seen", f"count(*) AS t, {first}, max(nth) AS x")
@@ -89,9 +88,9 @@ def statements(anchor_s: int, life_days: int) -> Iterator[str]:
 
 
 def _final(base: int) -> Iterator[str]:
-    tables = ["r_e", "r_30", "r_90", "t_e", "t_in30", "t_out30", "t_in90", "t_out90", "a_e", "u_e"]
+    tables = ["r_e", "r_90", "t_e", "t_in30", "t_out30", "t_in90", "t_out90", "a_e", "u_e"]
     tables += [f"a_{days}" for days in WINDOWS]
-    sums = [f"{p}{i}" for p in "nab" for i in range(len(ROLES))]
+    sums = [f"{p}{i}" for p in "nb" for i in range(len(ROLES))]
     sums += ["t", "d", "in30", "out30", "in90", "out90", "ae", "ai", "ad", "ai30", "ue"]
     sums += [f"a{days}" for days in WINDOWS]
     maxima = [f"m{i}" for i in range(len(ROLES))] + ["x", "am", "aw"]
@@ -105,8 +104,7 @@ def _final(base: int) -> Iterator[str]:
     columns = []
     for i, role in enumerate(ROLES):
         columns += [
-            f"n{i} AS {role}_touches", f"n{i} - a{i} AS {role}_touches_30d",
-            f"n{i} - b{i} AS {role}_touches_90d",
+            f"n{i} AS {role}_touches", f"n{i} - b{i} AS {role}_touches_90d",
             f"({now} - m{i}) / {DAY} AS days_since_{role}",
         ]  # fmt: skip
     columns += [

@@ -6,6 +6,7 @@ from data.errors import DealcastError
 from features.families import (
     alike,
     commercial,
+    influence,
     journey,
     momentum,
     motive,
@@ -16,18 +17,41 @@ from features.families import (
 )
 from features.families.custom import CustomField, custom_features
 from features.feature import Feature
-from features.streams import activity, changes, history, moments, people
+from features.streams import activity, changes, firsts, history, moments, owners, people, sponsors, vetoes
 from features.streams import promises as promise_streams
 from features.streams import qualification as qualification_streams
 from features.streams.stream import Stream
 
 __all__ = ["STREAMS", "catalogue"]
 
-_FAMILIES = (stakeholders, touchpoints, momentum, journey, motive, qualification, promises, alike, commercial)
+_FAMILIES = (
+    stakeholders,
+    influence,
+    touchpoints,
+    momentum,
+    journey,
+    motive,
+    qualification,
+    promises,
+    alike,
+    commercial,
+)
 
 STREAMS: dict[str, Stream] = {
     stream.name: stream
-    for module in (people, activity, moments, qualification_streams, changes, promise_streams, history)
+    for module in (
+        people,
+        vetoes,
+        sponsors,
+        firsts,
+        owners,
+        activity,
+        moments,
+        qualification_streams,
+        changes,
+        promise_streams,
+        history,
+    )
     for stream in module.STREAMS
 }
 

@@ -11,7 +11,7 @@ _HOUR = 3_600
 
 
 def _of_role(role: str) -> tuple[Feature, ...]:
-    """Touchpoints with one buying role: ever, in 30 and 90 days, and days since the last."""
+    """Touchpoints with one buying role: ever, in 90 days, and days since the last."""
     words = role.replace("_", " ")
     expected: Expected = "depends" if role in ("blocker", "procurement", "legal") else "higher is better"
     counts = tuple(
@@ -21,9 +21,7 @@ def _of_role(role: str) -> tuple[Feature, ...]:
             _BELIEF, expected, f"{{value}} touchpoints with role {words}{within}", f"No contact with role {words}{within}",
             count("role_touches", days, buying_role=role),
         )
-        for suffix, days, within in (
-            ("", None, ""), ("_30d", 30, " in the last 30 days"), ("_90d", 90, " in the last 90 days"),
-        )
+        for suffix, days, within in (("", None, ""), ("_90d", 90, " in the last 90 days"))
     )  # fmt: skip
     recency = Feature(
         f"days_since_{role}", "touchpoints", "number", "days",

@@ -7,7 +7,7 @@ from features.gate import Known
 from features.streams.custom import custom_columns, typed
 from features.streams.stream import Stream, as_count
 
-__all__ = ["STREAMS"]
+__all__ = ["STREAMS", "ownership"]
 
 
 def _typed_columns(table: ir.Table) -> dict[str, ir.Value]:
@@ -52,7 +52,7 @@ def _by_account(known: Known) -> ir.Table:
     return rows.mutate(key=rows.account_id)
 
 
-def _ownership(known: Known) -> ir.Table:
+def ownership(known: Known) -> ir.Table:
     """Who owned which deal from when to when.
 
     Without a recorded change the owner from creation on is taken to be the present one; changes recorded
@@ -79,14 +79,14 @@ def _ownership(known: Known) -> ir.Table:
 
 def _load(known: Known) -> ir.Table:
     """Open deals by owner, each until it closes or passes on."""
-    rows = _ownership(known)
+    rows = ownership(known)
     rows = rows.mutate(seen_s=rows.from_s, at_s=rows.from_s, until_s=ibis.least(rows.to_s, rows.closed_s))
     return rows.filter(rows.until_s.isnull() | (rows.until_s > rows.seen_s))
 
 
 def _owner_closings(known: Known) -> ir.Table:
     """Closed deals by the owner at the close (of a deal closed as it was created: the first owner)."""
-    rows = _ownership(known)
+    rows = ownership(known)
     began = (rows.from_s < rows.closed_s) | (rows.from_s == rows.created_s)
     held = began & (rows.to_s.isnull() | (rows.to_s >= rows.closed_s))
     rows = rows.filter(rows.closed_s.notnull() & held)

@@ -5,31 +5,36 @@ import ibis.expr.types as ir
 
 from features.gate import Known
 from features.streams.stream import Stream, as_count
+from features.streams.stretches import FOREVER, merged
 
-__all__ = ["MEETING_KINDS", "STREAMS", "touches"]
+__all__ = ["MEETING_KINDS", "STREAMS", "TALK_KINDS", "known_roles", "members", "seniority_rank", "touches"]
 
 MEETING_KINDS = ("meeting", "demo", "workshop", "event")
+TALK_KINDS = (*MEETING_KINDS, "call")
 _SENIORITY_RANK = {"c_level": 5, "vp": 4, "director": 3, "manager": 2, "individual": 1}
-_FOREVER = 2**40
 
 
 def touches(known: Known) -> ir.Table:
     """One row per past activity and contact who took part; a repeated participant counts once.
 
-    Stands among the known tables as `touches`, since several streams are made of it.
+    Stands among the known tables as `touches`, since several streams are made of it. is_earliest: nobody
+    knew of an earlier touch of the contact when this one became known; two_way: the buyer wrote or spoke.
     """
     activities, people = known["activities"], known["activity_participants"]
     people = people.filter(people.contact_id.notnull() & (people.attended.isnull() | people.attended))
     joined = activities.inner_join(people.select("activity_id", "contact_id"), "activity_id")
+    wrote = (joined.direction == "inbound").fill_null(False)
     rows = joined.select(
         "activity_id", "contact_id", "kind", key=joined.deal, at_s=joined.occurred_s,
         seen_s=ibis.greatest(joined.known_s, joined.occurred_s),
+        two_way=wrote | joined.kind.isin(TALK_KINDS).fill_null(False),
     )  # fmt: skip
     order = ["seen_s", "at_s", "activity_id"]
     of_contact = ibis.window(group_by=["key", "contact_id"], order_by=order)
     earlier = ibis.window(group_by=["key", "contact_id"], order_by=order, rows=(None, -1))
     rows = rows.mutate(
         prev_at_s=rows.at_s.max().over(earlier),
+        is_earliest=(rows.at_s < rows.at_s.min().over(earlier)).fill_null(True),
         nth_of_contact=ibis.dense_rank().over(of_contact) + 1,
         prev_activity=rows.activity_id.lag().over(of_contact),
     )
@@ -37,11 +42,15 @@ def touches(known: Known) -> ir.Table:
     return rows.drop("prev_activity")
 
 
+def seniority_rank(contacts: ir.Table) -> ir.IntegerValue:
+    """A contact's level, 5 (C-level) to 1 (individual); null if unknown."""
+    return contacts.seniority.cases(*_SENIORITY_RANK.items(), else_=ibis.null("int8")).cast("int64")
+
+
 def _touches_with_seniority(known: Known) -> ir.Table:
     """Touches with the contact's seniority (5 highest), where the contact was recorded by then."""
     touches, contacts = known["touches"], known["contacts"]
-    rank = contacts.seniority.cases(*_SENIORITY_RANK.items(), else_=ibis.null("int8"))
-    facts = contacts.select(person="contact_id", person_s="known_s", rank_of=rank.cast("int64"))
+    facts = contacts.select(person="contact_id", person_s="known_s", rank_of=seniority_rank(contacts))
     joined = touches.left_join(facts, touches.contact_id == facts.person)
     visible = joined.person_s <= joined.seen_s
     return joined.mutate(
@@ -51,7 +60,7 @@ def _touches_with_seniority(known: Known) -> ir.Table:
     )
 
 
-def _roles(known: Known) -> ir.Table:
+def known_roles(known: Known) -> ir.Table:
     """Since when each contact is known in each role of a deal (`unknown` is no role)."""
     roles = known["opportunity_contacts"]
     roles = roles.filter(roles.buying_role.notnull() & (roles.buying_role != "unknown"))
@@ -60,7 +69,7 @@ def _roles(known: Known) -> ir.Table:
 
 def _role_touches(known: Known) -> ir.Table:
     """Touches once per role of the contact, seen once both touch and role are known."""
-    touches, roles = known["touches"], _roles(known)
+    touches, roles = known["touches"], known_roles(known)
     joined = touches.inner_join(
         roles.rename(role_contact="contact_id"),
         [touches.key == roles.deal, touches.contact_id == roles.contact_id],
@@ -73,7 +82,7 @@ def _role_touches(known: Known) -> ir.Table:
 
 def _roled_touches(known: Known) -> ir.Table:
     """Touches of contacts who have some role, seen once the first role is known."""
-    touches, roles = known["touches"], _roles(known)
+    touches, roles = known["touches"], known_roles(known)
     first = roles.group_by("deal", "contact_id").agg(role_s=roles.role_s.min())
     joined = touches.inner_join(
         first.rename(role_contact="contact_id"),
@@ -92,7 +101,7 @@ def _met(known: Known, *by: str) -> ir.Table:
 
 def _blocker_clock(known: Known) -> ir.Table:
     """When blockers became known, and when they were spoken to."""
-    roles, touches = _roles(known), _role_touches(known)
+    roles, touches = known_roles(known), _role_touches(known)
     recorded = roles.filter(roles.buying_role == "blocker").select(
         key="deal", seen_s="role_s", at_s="role_s", row_id="contact_id"
     )
@@ -100,21 +109,22 @@ def _blocker_clock(known: Known) -> ir.Table:
     return recorded.union(spoken)
 
 
+def members(known: Known) -> ir.Table:
+    """Since when (seen_s) and until when (ends_s) each row of a buying group counts."""
+    roles = known["opportunity_contacts"]
+    return roles.select(
+        "contact_id", key=roles.deal, at_s=roles.known_s, seen_s=roles.known_s, row_id=roles.contact_id,
+        role=roles.buying_role.fill_null("unknown"), stance=roles.stance.fill_null("unknown"),
+        ends_s=roles.removed_s.fill_null(FOREVER),
+    )  # fmt: skip
+
+
 def _present(known: Known, *by: str) -> ir.Table:
     """Stretches during which someone belongs to the buying group, overlaps counted once."""
-    roles = known["opportunity_contacts"]
-    rows = roles.mutate(
-        key=roles.deal, at_s=roles.known_s, row_id=roles.contact_id,
-        role=roles.buying_role.fill_null("unknown"), stance=roles.stance.fill_null("unknown"),
-        ends_s=ibis.greatest(roles.removed_s.fill_null(_FOREVER), roles.known_s),
-    )  # fmt: skip
-    order = ["known_s", "ends_s", "source_row"]
-    earlier = ibis.window(group_by=["key", *by], order_by=order, rows=(None, -1))
-    rows = rows.mutate(covered_s=rows.ends_s.max().over(earlier))
-    rows = rows.mutate(seen_s=ibis.greatest(rows.known_s, rows.covered_s.fill_null(rows.known_s)))
-    rows = rows.filter(rows.ends_s > rows.seen_s)
-    until = ibis.ifelse(rows.ends_s == _FOREVER, ibis.null("int64"), rows.ends_s)
-    return rows.select("key", "seen_s", "at_s", "row_id", "contact_id", *_beside_contact(by), until_s=until)
+    rows = members(known)
+    return merged(
+        rows.select("key", "seen_s", "ends_s", "at_s", "row_id", *dict.fromkeys(("contact_id", *by))), *by
+    )
 
 
 def _untouched(known: Known) -> ir.Table:
@@ -125,11 +135,6 @@ def _untouched(known: Known) -> ir.Table:
     rows = rows.left_join(met, same)
     rows = rows.mutate(until_s=ibis.least(rows.until_s, rows.met_s))
     return rows.filter(rows.until_s.isnull() | (rows.until_s > rows.seen_s))
-
-
-def _beside_contact(by: tuple[str, ...]) -> tuple[str, ...]:
-    """The grouping columns beside the contact."""
-    return tuple(column for column in by if column != "contact_id")
 
 
 def _meetings(known: Known) -> ir.Table:

@@ -10,6 +10,7 @@ from typing import Any
 
 from data.schema import BUYING_ROLES, TABLES
 from tests.features.oracle_deals import commercial, custom, momentum, promises
+from tests.features.oracle_room import room
 from tests.features.worlds import DAY, Rows
 
 __all__ = ["oracle_rows"]
@@ -90,6 +91,7 @@ def _snapshot(
         **_people(tables, past["activities"], roles, as_of),
         **momentum(tables, deal, of_deal["activities"], past["activities"], changes, as_of),
         **promises(past, as_of),
+        **room(tables, deal, as_of),
         **commercial(tables, deal, changes, as_of),
         **custom(tables, deal, changes, as_of),
     }  # fmt: skip
@@ -131,8 +133,7 @@ def _people(tables: dict[str, list[Row]], past: list[Row], roles: list[Row], as_
     for role, members in by_role.items():
         of_role = [(a, c) for a, c in touches if c in members]
         out[f"{role}_touches"] = len(of_role)
-        for days in (30, 90):
-            out[f"{role}_touches_{days}d"] = sum(c in members for _, c in within(days))
+        out[f"{role}_touches_90d"] = sum(c in members for _, c in within(90))
         out[f"days_since_{role}"] = _days(as_of, [a["occurred_at"] for a, _ in of_role])
     unknown = [c for _, c in touches if c not in roled]
     known_here = {row["contact_id"] for row in here}
