@@ -17,10 +17,10 @@ _END_NAMES = """
     iswon islost isclosed won lost closed wonlost winloss winlost outcome dealoutcome opportunityoutcome
     closestatus closedstatus statecode statuscode finalstage laststage finalstatus laststatus
     lossreason lostreason losereason reasonlost reasonforloss lossreasons lostreasons
-    losscategory lostcategory winreason wonreason reasonwon reasonforwin winlossreason wonlostreason closereason closedreason
-    reasonclosed closingreason lossnotes lostnotes losscomment lostcomment losscomments lossdetail lossdetails
-    closenotes closingnotes closenote closecomment closecomments closedby wonby lostby
-    losttocompetitor lostto lostcompetitor competitorlostto winningcompetitor
+    losscategory lostcategory winreason wonreason reasonwon reasonforwin winlossreason wonlostreason
+    closereason closedreason reasonclosed closingreason lossnotes lostnotes losscomment lostcomment
+    losscomments lossdetail lossdetails closenotes closingnotes closenote closecomment closecomments
+    closedby wonby lostby losttocompetitor lostto lostcompetitor competitorlostto winningcompetitor
     closedate closeddate dateclosed closedat closedon closeat closeon closetime closedtime timeclosed
     wondate lostdate windate lossdate wonat lostat wonon loston wontime losttime datewon datelost
     signedat signedon signeddate signdate signaturedate contractsigned contractsigneddate contractsignedon

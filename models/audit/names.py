@@ -69,7 +69,9 @@ def closed_stage_findings(frame: pa.Table, features: Sequence[Feature]) -> list[
         if bound <= _MAX_CLOSED_SHARE:
             continue
         shown = ", ".join(repr(level[:40]) for level in levels[:3])
-        said = f"{int(closed.sum())} snapshots of open deals, of {n_closed} deals (of {n_deals}), stand at {shown}"
+        said = (
+            f"{int(closed.sum())} snapshots of {n_closed} deals (of {n_deals}), open then, stand at {shown}"
+        )
         for name in (feature.name, *_SAY_THE_SAME.get(feature.name, ())):
             if name in present:
                 share = n_closed / n_deals
