@@ -1,6 +1,7 @@
 """From streams to one row per snapshot."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
@@ -12,7 +13,7 @@ from features.gate import Known, gate
 from features.running import Grid, run_measures
 from features.snapshots import Snapshots
 from features.streams.people import touches
-from features.streams.stream import Stream
+from features.streams.stream import Entity, Stream
 
 __all__ = ["ENTITY_KEYS", "Keep", "feature_frame", "feature_table", "known_spine"]
 
@@ -26,6 +27,8 @@ ENTITY_KEYS = {
     "all": "everyone",
 }  # fmt: skip
 """The column of the spine that holds each entity's key."""
+
+_ROWS_AT_ONCE = 250_000
 
 _OWNER = Measure("owners", "current", "new_value")
 
@@ -42,7 +45,8 @@ def feature_frame(
 
     Columns: opportunity_id, as_of (timestamp, UTC), then the features in order: count int64, number
     float64, flag bool, category string; missing is null. `Learnt` features are left out.
-    Intermediate tables are temporary, one per stream, so that memory stays bounded.
+    Intermediate tables are temporary, one per stream, and put together for some deals at a time, so that
+    memory stays bounded.
     """
     kept: list[str] = []
 
@@ -53,8 +57,10 @@ def feature_frame(
         return con.create_table(kept[-1], table, temp=True, overwrite=True)
 
     try:
-        table = feature_table(tables, snapshots, features, keep)
-        frame = table.order_by("opportunity_id", "slot").to_pyarrow()
+        measured = _measured(tables, snapshots, features, keep)
+        # deals are numbered in the order of their ids, so parts of the numbers follow one another
+        parts = [_assembled(measured, features, part) for part in _parts(measured.spine)]
+        frame = pa.concat_tables([part.order_by("opportunity_id", "slot").to_pyarrow() for part in parts])
     finally:
         for name in kept:
             con.drop_table(name, force=True)
@@ -75,16 +81,58 @@ def feature_table(
     keep: Keep = _as_is,
 ) -> ir.Table:  # fmt: skip
     """The features of each snapshot as an expression: opportunity_id, slot, then one column each."""
-    features = [feature for feature in features if not isinstance(feature.value, Learnt)]
+    return _assembled(_measured(tables, snapshots, features, keep), features, None)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The snapshots, and the measures of each stream: entity, table (key, slot, columns), columns' names."""
+
+    snapshots: Snapshots
+    spine: ir.Table
+    streams: dict[str, tuple[Entity, ir.Table, dict[Measure, str]]]
+
+
+def _measured(
+    tables: Mapping[str, ir.Table], snapshots: Snapshots, features: Sequence[Feature], keep: Keep
+) -> _Measured:
     spine, known = known_spine(tables, snapshots, keep)
-    wide, columns = spine, dict[Measure, str]()
+    streams = {}
     for name, measures in _by_stream(features).items():
         names = {measure: f"{name}_{i}" for i, measure in enumerate(measures)}
+        run = _stream_measures(spine, STREAMS[name], names, snapshots, known, keep)
+        streams[name] = (STREAMS[name].entity, run, names)
+    return _Measured(snapshots, spine, streams)
+
+
+def _parts(spine: ir.Table) -> list[tuple[int, int] | None]:
+    """Ranges of deal numbers, ends included, of a bounded number of snapshots; None for all at once."""
+    found = spine.agg(rows=spine.count(), deals=spine.deal.max()).to_pyarrow().to_pylist()[0]
+    if found["rows"] <= _ROWS_AT_ONCE:
+        return [None]
+    deals = found["deals"] + 1
+    step = -(-deals // -(-found["rows"] // _ROWS_AT_ONCE))
+    return [(first, first + step - 1) for first in range(0, deals, step)]
+
+
+def _assembled(measured: _Measured, features: Sequence[Feature], part: tuple[int, int] | None) -> ir.Table:
+    """The features of the deals in a range of numbers, of all without one (a flat chain of joins)."""
+    spine = measured.spine if part is None else measured.spine.filter(measured.spine.deal.between(*part))
+    wide, columns = spine, dict[Measure, str]()
+    for name, (entity, run, names) in measured.streams.items():
         columns |= names
-        wide = _join_stream(wide, spine, STREAMS[name], names, snapshots, known, keep)
+        if part is not None and entity == "deal":
+            run = run.filter(run.key.between(*part))
+        key, slot = f"{name}_key", f"{name}_slot"
+        run = run.rename({key: "key", slot: "slot"})
+        wide = wide.left_join(run, [(ENTITY_KEYS[entity], key), ("slot", slot)])
     wide = wide.select("opportunity_id", "slot", *columns.values())
-    as_of_s = snapshots.calendar.seconds_of_slot(wide.slot)
-    values = {feature.name: _value(feature, wide, columns, as_of_s) for feature in features}
+    as_of_s = measured.snapshots.calendar.seconds_of_slot(wide.slot)
+    values = {
+        feature.name: _value(feature, wide, columns, as_of_s)
+        for feature in features
+        if not isinstance(feature.value, Learnt)
+    }
     return wide.select("opportunity_id", "slot", **values)
 
 
@@ -133,13 +181,12 @@ def _by_stream(features: Sequence[Feature]) -> dict[str, list[Measure]]:
     return by_stream
 
 
-def _join_stream(
-    wide: ir.Table, spine: ir.Table, stream: Stream, names: Mapping[Measure, str], snapshots: Snapshots,
-    known: Known, keep: Keep,
+def _stream_measures(
+    spine: ir.Table, stream: Stream, names: Mapping[Measure, str], snapshots: Snapshots, known: Known,
+    keep: Keep,
 ) -> ir.Table:  # fmt: skip
-    """Join a stream's measures to the wide table, under the names given (a flat chain of joins)."""
+    """A stream's measures under the names given, by key and slot."""
     rows, key = stream.rows(known), ENTITY_KEYS[stream.entity]
-    key_name, slot_name = f"{stream.name}_key", f"{stream.name}_slot"
     if stream.single:
         facts = spine.select("slot", key=spine[key]).distinct().inner_join(rows, "key")
         facts = facts.filter(facts.seen_s < snapshots.calendar.seconds_of_slot(facts.slot))
@@ -151,8 +198,7 @@ def _join_stream(
             grid = Grid(table.filter(table.key.notnull()).distinct(), snapshots.calendar, dense=False)
         run = run_measures(rows, list(names), grid, lambda table: keep("rows", table))
         run = run.rename({name: f"m{i}" for i, name in enumerate(names.values())})
-    run = keep(f"{stream.name}_measures", run).rename({key_name: "key", slot_name: "slot"})
-    return wide.left_join(run, [(key, key_name), ("slot", slot_name)])
+    return keep(f"{stream.name}_measures", run)
 
 
 def _value(

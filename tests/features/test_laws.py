@@ -246,6 +246,14 @@ def test_the_order_of_rows_changes_no_bit() -> None:
 
 
 @pytest.mark.slow
+def test_putting_the_columns_together_in_parts_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = generate(6, deals=12)
+    expected = frame_of(rows, CALENDAR)
+    monkeypatch.setattr("features.assemble._ROWS_AT_ONCE", expected.num_rows // 3)
+    assert_same_bits(frame_of(rows, CALENDAR), expected)
+
+
+@pytest.mark.slow
 def test_repeated_rows_of_tables_without_a_key_give_one_row_per_snapshot() -> None:
     rows = generate(7, deals=8)
     for name in ("activity_participants", "opportunity_contacts", "opportunity_changes"):
