@@ -1,4 +1,9 @@
-"""Streams of promised features: the state of each promise over time, and each slip."""
+"""Streams of promised features: the state of each promise over time, and each slip.
+
+Promises read from notes stand beside the recorded ones, as threads of their own: what a note says of a
+feature is compared with notes alone. A row from a note counts until a recorded one stands for it
+(`superseded_s`), and never if that was there before.
+"""
 
 import ibis
 import ibis.expr.types as ir
@@ -7,26 +12,39 @@ from features.gate import Known
 from features.snapshots import DAY
 from features.streams.stream import Stream, as_count
 
-__all__ = ["STREAMS"]
+__all__ = ["ORDER", "STREAMS", "THREAD", "overdue", "promise_events", "promise_states"]
+
+THREAD = ["key", "feature", "derived"]
+"""What tells one promise from another."""
+
+ORDER = ["seen_s", "at_s", "row_id"]
 
 
-def _events(known: Known) -> ir.Table:
-    """Promise events with what was said of the same feature before, in recorded order."""
+def promise_events(known: Known) -> ir.Table:
+    """Promise events with what was said of the same promise before, in recorded order.
+
+    promised_s: the first time it was promised; first_due_s: the first date it was due. is_slip:
+    rescheduled, unless from a known date to the same or an earlier one; days_moved: by how many whole days.
+    """
     rows = known["promises"]
-    rows = rows.mutate(
-        key=rows.deal, at_s=rows.occurred_s, row_id=rows.promise_id,
-        seen_s=ibis.greatest(rows.known_s, rows.occurred_s),
+    rows = rows.select(
+        "feature", "event", "due_s", "derived", key=rows.deal, at_s=rows.occurred_s, row_id=rows.promise_id,
+        seen_s=ibis.greatest(rows.known_s, rows.occurred_s), ends_s=rows.superseded_s,
     )  # fmt: skip
-    order = ["seen_s", "at_s", "promise_id"]
-    of_feature = ibis.window(group_by=["key", "feature"], order_by=order)
-    so_far = ibis.window(group_by=["key", "feature"], order_by=order, rows=(None, 0))
+    rows = rows.filter(rows.ends_s.isnull() | (rows.ends_s > rows.seen_s))
+    of_thread = ibis.window(group_by=THREAD, order_by=ORDER)
+    so_far = ibis.window(group_by=THREAD, order_by=ORDER, rows=(None, 0))
     given = ibis.ifelse(rows.event == "promised", rows.at_s, ibis.null("int64"))
     rows = rows.mutate(
-        next_s=rows.seen_s.lead().over(of_feature),
-        due_before_s=rows.due_s.lag().over(of_feature),
+        next_s=rows.seen_s.lead().over(of_thread),
+        due_before_s=rows.due_s.lag().over(of_thread),
         promised_s=given.min().over(so_far),
+        nth_date=rows.due_s.count().over(so_far),
     )
-    return rows.mutate(is_slip=as_count((rows.event == "rescheduled") & _later(rows)))
+    dated = ibis.ifelse(rows.nth_date == 1, rows.due_s, ibis.null("int64"))
+    is_slip = as_count((rows.event == "rescheduled") & _later(rows))
+    moved = ibis.greatest(rows.due_s - rows.due_before_s, 0).fill_null(0) // DAY
+    return rows.mutate(first_due_s=dated.max().over(so_far), is_slip=is_slip, days_moved=is_slip * moved)
 
 
 def _later(rows: ir.Table) -> ir.BooleanValue:
@@ -34,37 +52,39 @@ def _later(rows: ir.Table) -> ir.BooleanValue:
     return rows.due_s.isnull() | rows.due_before_s.isnull() | (rows.due_s > rows.due_before_s)
 
 
-def _states(known: Known) -> ir.Table:
-    """The state of each promised feature (open, delivered, withdrawn) until its next event."""
-    rows = _events(known)
+def promise_states(known: Known) -> ir.Table:
+    """The state of each promise (open, delivered, withdrawn) until its next event."""
+    rows = promise_events(known)
     state = rows.event.cases(("delivered", "delivered"), ("withdrawn", "withdrawn"), else_="open")
     since = rows.promised_s.fill_null(rows.at_s)
-    return rows.select(
-        "key", "seen_s", "at_s", "row_id", "feature", "due_s", until_s=rows.next_s, state=state,
-        since_s=since, waited_days=ibis.greatest(rows.at_s - since, 0) // DAY,
+    return rows.mutate(
+        until_s=ibis.least(rows.next_s, rows.ends_s), state=state, since_s=since,
+        waited_days=ibis.greatest(rows.at_s - since, 0) // DAY,
+        is_late=(rows.at_s > rows.first_due_s).fill_null(False),
     )  # fmt: skip
 
 
-def _overdue(known: Known) -> ir.Table:
-    """Open promises from their due time on."""
-    rows = _states(known)
-    rows = rows.filter((rows.state == "open") & rows.due_s.notnull())
-    rows = rows.mutate(seen_s=ibis.greatest(rows.seen_s, rows.due_s), row_seen_s=rows.seen_s)
+def overdue(states: ir.Table, grace_days: int = 0) -> ir.Table:
+    """Open promises from so many days after their due time on. states: as `promise_states` gives them."""
+    rows = states.filter((states.state == "open") & states.due_s.notnull())
+    rows = rows.mutate(seen_s=ibis.greatest(rows.seen_s, rows.due_s + grace_days * DAY))
     return rows.filter(rows.until_s.isnull() | (rows.until_s > rows.seen_s))
 
 
 def _slips(known: Known) -> ir.Table:
     """Each event, with whether it is a slip and whether it is a promise made after one."""
-    rows = _events(known)
-    order = ["seen_s", "at_s", "promise_id"]
-    before = ibis.window(group_by="key", order_by=order, rows=(None, -1))
-    rows = rows.mutate(slips_before=rows.is_slip.sum().over(before))
+    rows = promise_events(known)
+    before = ibis.window(group_by="key", order_by=ORDER, rows=(None, -1))
+    rows = rows.mutate(slips_before=rows.is_slip.sum().over(before), until_s=rows.ends_s)
     again = (rows.event == "promised") & (rows.slips_before > 0)
     return rows.mutate(is_promise_after_slip=as_count(again))
 
 
 STREAMS = (
-    Stream("promise_states", "deal", "promises", "promised features and their state", _states),
-    Stream("promises_overdue", "deal", "promises", "open promises past their date", _overdue),
+    Stream("promise_states", "deal", "promises", "promised features and their state", promise_states),
+    Stream(
+        "promises_overdue", "deal", "promises", "open promises past their date",
+        lambda known: overdue(promise_states(known)),
+    ),
     Stream("promise_events", "deal", "promises", "promises, slips and deliveries", _slips),
-)
+)  # fmt: skip
