@@ -17,7 +17,19 @@ from features.families import (
 )
 from features.families.custom import CustomField, custom_features
 from features.feature import Feature
-from features.streams import activity, changes, firsts, history, moments, owners, people, sponsors, vetoes
+from features.streams import (
+    activity,
+    changes,
+    firsts,
+    history,
+    moments,
+    owners,
+    people,
+    spiral,
+    sponsors,
+    vetoes,
+)
+from features.streams import motive as motive_streams
 from features.streams import promises as promise_streams
 from features.streams import qualification as qualification_streams
 from features.streams.stream import Stream
@@ -51,6 +63,8 @@ STREAMS: dict[str, Stream] = {
         changes,
         promise_streams,
         history,
+        spiral,
+        motive_streams,
     )
     for stream in module.STREAMS
 }

@@ -9,7 +9,8 @@ from statistics import fmean
 from typing import Any
 
 from data.schema import BUYING_ROLES, TABLES
-from tests.features.oracle_deals import commercial, custom, momentum, promises
+from tests.features.oracle_deals import commercial, custom, momentum
+from tests.features.oracle_promises import motive, promised
 from tests.features.oracle_room import room
 from tests.features.worlds import DAY, Rows
 
@@ -53,6 +54,8 @@ def _complete(rows: Rows) -> dict[str, list[Row]]:
             if table.business_time == "occurred_at" and row["occurred_at"] is None:
                 row["occurred_at"] = row["known_at"]
             out[name].append(row)
+    for name in ("text_moments", "text_promises"):
+        out[name] = rows.get(name, [])
     return out
 
 
@@ -86,11 +89,13 @@ def _snapshot(
     roles = [row for row in of_deal["opportunity_contacts"] if row["known_at"] and row["known_at"] < as_of]
     changes = [row for row in of_deal["opportunity_changes"] if row["changed_at"] < as_of]
     changes.sort(key=lambda row: (row["changed_at"], row["number"]))
+    touches = _touches(tables, past["activities"])
     return {
         "opportunity_id": deal["opportunity_id"], "as_of": as_of,
         **_people(tables, past["activities"], roles, as_of),
         **momentum(tables, deal, of_deal["activities"], past["activities"], changes, as_of),
-        **promises(past, as_of),
+        **promised(tables, deal["opportunity_id"], past, touches, as_of),
+        **motive(tables, deal["opportunity_id"], touches, roles, as_of),
         **room(tables, deal, as_of),
         **commercial(tables, deal, changes, as_of),
         **custom(tables, deal, changes, as_of),

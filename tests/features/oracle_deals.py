@@ -1,20 +1,18 @@
-"""The oracle's second half: momentum, messages, promises, the deal, its account and its seller."""
+"""The oracle's second half: momentum, messages, the deal, its account and its seller."""
 
 import itertools
-from collections import defaultdict
 from datetime import UTC, date, datetime
 from statistics import fmean, linear_regression
 from typing import Any
 
 from tests.features.worlds import DAY
 
-__all__ = ["commercial", "custom", "momentum", "promises"]
+__all__ = ["commercial", "custom", "momentum"]
 
 Row = dict[str, Any]
 Values = dict[str, Any]
 Tables = dict[str, list[Row]]
 TALKS = ("meeting", "demo", "workshop", "event", "call")
-EVALUATIONS = ("solution_visualised", "proof_of_concept", "cost_benefit", "bake_off")
 
 
 def momentum(
@@ -107,45 +105,6 @@ def _close_date(changes: list[Row], as_of: datetime) -> Values:
     if dates:
         ahead = (datetime.combine(dates[-1], datetime.min.time(), UTC) - as_of) / DAY
     return {"close_date_pushes": len(pushes), "days_pushed": sum(pushes), "days_to_expected_close": ahead}
-
-
-def promises(past: dict[str, list[Row]], as_of: datetime) -> Values:
-    """past: known activities, moments and promise events, in the order in which they became known."""
-    life: dict[str | None, list[Row]] = defaultdict(list)
-    slips = after_slip = 0
-    for event in past["promises"]:
-        before = life[event["feature"]][-1] if life[event["feature"]] else None
-        life[event["feature"]].append(event)
-        after_slip += event["event"] == "promised" and slips > 0
-        if event["event"] == "rescheduled":
-            old, new = before["due_at"] if before else None, event["due_at"]
-            slips += new is None or old is None or new > old
-    open_days, delivered_days, overdue = [], [], []
-    for events in life.values():
-        last = events[-1]
-        since = min(
-            (e["occurred_at"] for e in events if e["event"] == "promised"), default=last["occurred_at"]
-        )
-        if last["event"] == "delivered":
-            delivered_days.append(max(0, (last["occurred_at"] - since).days))
-        elif last["event"] != "withdrawn":
-            open_days.append((as_of - since) / DAY)
-            if last["due_at"] and last["due_at"] < as_of:
-                overdue.append((as_of - last["due_at"]) / DAY)
-    evaluated = sum(a["kind"] in ("demo", "workshop") for a in past["activities"])
-    evaluated += sum(m["kind"] in EVALUATIONS for m in past["moments"])
-    resting = sum(1 + days / 30 for days in open_days)
-    whole = resting + sum(1 + days / 30 for days in delivered_days) + evaluated
-    return {
-        "promises_open": len(open_days),
-        "promises_delivered": len(delivered_days),
-        "promised_feature_dependence": resting / whole if whole else None,
-        "promises_overdue": len(overdue),
-        "promise_days_overdue": sum(overdue) if overdue else None,
-        "promise_slips": slips,
-        "promises_after_slip": after_slip,
-        "promise_withdrawn": any(e["event"] == "withdrawn" for e in past["promises"]),
-    }
 
 
 def commercial(tables: Tables, deal: Row, changes: list[Row], as_of: datetime) -> Values:

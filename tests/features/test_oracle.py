@@ -14,7 +14,7 @@ from features.snapshots import Calendar
 from tests.features.oracle import oracle_rows
 from tests.features.worlds import END, Rows, features_at, frame_of, generate
 
-FAMILIES = ("stakeholders", "touchpoints", "momentum", "promises", "commercial", "custom")
+FAMILIES = ("stakeholders", "touchpoints", "momentum", "promises", "motive", "commercial", "custom")
 
 
 def differences(frame: pa.Table, expected: list[dict[str, Any]]) -> list[str]:
