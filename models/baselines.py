@@ -23,7 +23,15 @@ from data.errors import ModelContractError
 from features.feature import Feature
 from models.arrays import FloatArray
 
-__all__ = ["BASELINES", "Baselines", "Predictor", "column_numbers", "column_texts", "fit_baselines"]
+__all__ = [
+    "BASELINES",
+    "Baselines",
+    "Predictor",
+    "column_numbers",
+    "column_texts",
+    "fit_baselines",
+    "stage_age_table",
+]
 
 BASELINES = ("base_rate", "stage_probability", "naive_bayes", "logistic")
 
@@ -109,7 +117,7 @@ def _stage_probability(
     The CRM's figure may be a share or a percentage; it is held within 0.01 to 0.99, since deals that
     are still open are neither certain nor hopeless. Rows without it fall back on the table.
     """
-    table = _stage_age_table(frame, y, weight, base)
+    table = stage_age_table(frame, y, weight, base)
     crm = column_numbers(frame, "crm_stage_probability")
     filled = np.isfinite(crm)
     if filled.mean() < 0.8 or np.ptp(crm[filled]) == 0:
@@ -126,10 +134,10 @@ def _stage_probability(
     return predict, "The CRM's own probability of the stage, held within 0.01 to 0.99."
 
 
-def _stage_age_table(frame: pa.Table, y: FloatArray, weight: FloatArray, base: float) -> Predictor:
+def stage_age_table(frame: pa.Table, y: FloatArray, weight: FloatArray, base: float) -> Predictor:
     """Share won by stage and age quartile, each pulled to its stage, and stages to the base rate.
 
-    The pull is that of 20 average rows. An unseen stage has the base rate.
+    The pull is that of 20 average rows. An unseen stage has the base rate. base: within (0, 1).
     """
     age = column_numbers(frame, "deal_age_days")
     edges = np.unique(np.nanquantile(age, [0.25, 0.5, 0.75])) if np.isfinite(age).any() else np.array([])
