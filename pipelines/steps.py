@@ -105,11 +105,15 @@ def choose_instant(job: Job, say: Say) -> View:
     return View(Calendar(as_of, days * DAY), won, lost, ledger[-1].fingerprint)
 
 
-def build_features(job: Job, view: View, say: Say) -> Built:
-    """The features of every snapshot up to as_of (a seeded sample of the past ones above the set count)."""
+def build_features(job: Job, view: View, say: Say, *, only: frozenset[str] | None = None) -> Built:
+    """The features of every snapshot up to as_of (a seeded sample of the past ones above the set count).
+
+    only: names of the features wanted; all of the catalogue unless given.
+    """
     with open_warehouse(job.workspace) as warehouse:
         tables = warehouse.tables(view.as_of)
-        features = catalogue(custom_fields(tables, view.as_of))
+        every = catalogue(custom_fields(tables, view.as_of))
+        features = tuple(one for one in every if only is None or one.name in only)
         snapshots = _drawn(tables, view.calendar, job.settings.max_snapshots, job.settings.seed)
         frame = feature_frame(warehouse.con, tables, snapshots, features, say)
     now = pc.equal(frame["as_of"], pa.scalar(view.as_of, frame["as_of"].type))
