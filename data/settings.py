@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     audit_allow: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
         (), description="features that the leakage audit may not drop, by name"
     )
+    audit_waivers: Path | None = Field(
+        None,
+        description="file of findings that may stand, each with a reason; unset: audit-waivers.toml in the "
+        "workspace, where there is one",
+    )
     audit_max_auc: float = Field(
         0.90, ge=0.5, le=1, description="a single feature's AUC above which it counts as leaking, 0.5 to 1"
     )
@@ -138,6 +143,7 @@ def _toml_value(name: str, default: Any) -> str:
         examples = {
             "source": '"export"',
             "as_of": "2025-06-30",
+            "audit_waivers": '"audit-waivers.toml"',
             "mlflow_tracking_uri": '"http://127.0.0.1:5000"',
         }
         return examples[name]

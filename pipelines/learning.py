@@ -1,4 +1,4 @@
-"""The steps of a run that learn: label, split, audit, train, evaluate.
+"""The steps of a run that learn: label, split, train, evaluate. The audit is in `pipelines.auditing`.
 
 Plain functions like those in `pipelines.steps`.
 """
@@ -6,13 +6,12 @@ Plain functions like those in `pipelines.steps`.
 from dataclasses import dataclass
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from data.warehouse import open_warehouse
 from features.feature import Feature, Learnt
 from models.arrays import BoolArray, deal_codes, known_outcomes
-from models.audit import AuditReport, audit
+from models.audit import AuditReport
 from models.baselines import fit_baselines
 from models.censoring import window_weights
 from models.evaluation import Evaluation, evaluate, write_evaluation
@@ -24,10 +23,7 @@ from pipelines.job import Job
 from pipelines.progress import Say
 from pipelines.steps import Built, View
 
-__all__ = [
-    "Labelled", "audit_features", "baseline", "evaluate_model", "kept_features", "label_and_split",
-    "train_model",
-]  # fmt: skip
+__all__ = ["Labelled", "baseline", "evaluate_model", "kept_features", "label_and_split", "train_model"]
 
 
 @dataclass(frozen=True)
@@ -48,25 +44,6 @@ def label_and_split(job: Job, view: View, built: Built, say: Say) -> Labelled:
     embargo = job.settings.embargo_days or None
     split = time_split(labels, as_of=view.as_of, step_days=view.step_days, embargo_days=embargo)
     return Labelled(built.past, labels, split, _thin(view, split, job.settings.min_closed_per_outcome))
-
-
-def audit_features(job: Job, built: Built, rows: Labelled, say: Say) -> AuditReport:
-    """Find features that know the outcome, on training rows alone; write audit.json."""
-    settings, window = job.settings, rows.split.train
-    known = pa.array(window.known)
-    report = audit(
-        rows.frame.filter(known),
-        known_outcomes(rows.labels)[window.known],
-        weight=window_weights(rows.labels, window)[window.known],
-        features=[one for one in built.features if not isinstance(one.value, Learnt)],
-        open_frame=built.open,
-        max_auc=settings.audit_max_auc,
-        max_fill_jump=settings.audit_max_fill_jump,
-        allow=settings.audit_allow,
-    )
-    say(f"{report.checked} features checked, {len(report.dropped)} left out")
-    (job.run_dir / "audit.json").write_bytes(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2))
-    return report
 
 
 def kept_features(built: Built, report: AuditReport) -> tuple[Feature, ...]:

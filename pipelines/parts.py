@@ -17,11 +17,11 @@ from models.evaluation import Evaluation
 from models.promotion import promote, rollback
 from models.registry import CHALLENGER, CHAMPION, Registered, alias_version, fetch
 from models.win_model import WinModel
+from pipelines.auditing import audit_features
 from pipelines.champion import champion_or_none, judge, open_store, register_model
 from pipelines.job import Job
 from pipelines.learning import (
     Labelled,
-    audit_features,
     baseline,
     evaluate_model,
     kept_features,
@@ -35,8 +35,8 @@ from pipelines.steps import Built, View, build_features, choose_instant, load_so
 from serving.published import Published
 
 __all__ = [
-    "Judged", "Trained", "evaluate_part", "extract_part", "promote_part", "rollback_part", "score_part",
-    "train_part",
+    "Judged", "Trained", "audit_part", "evaluate_part", "extract_part", "promote_part", "rollback_part",
+    "score_part", "train_part",
 ]  # fmt: skip
 
 
@@ -75,6 +75,15 @@ def extract_part(settings: Settings, console: Console) -> ExtractReport:
         return do(load_source, job)
 
 
+def audit_part(settings: Settings, console: Console) -> tuple[Job, AuditReport]:
+    """Every check of the audit on what the warehouse holds; nothing is learnt, and nothing raised."""
+    with _working(settings, "audit", console) as (job, do):
+        view = do(choose_instant, job)
+        built = do(build_features, job, view)
+        rows = do(label_and_split, job, view, built)
+        return job, do(audit_features, job, view, built, rows)
+
+
 def train_part(settings: Settings, console: Console) -> Trained:
     """Train, evaluate and register a challenger on what the warehouse holds; nothing is promoted."""
     with _working(settings, "train", console) as (job, do):
@@ -108,7 +117,7 @@ def score_part(settings: Settings, console: Console) -> Published:
         champion, warnings = champion_or_none(job)
         if champion is None:
             rows = do(label_and_split, job, view, built)
-            audited = do(audit_features, job, built, rows)
+            audited = do(audit_features, job, view, built, rows)
             why = rows.thin or "no model has earned promotion yet: every deal gets a baseline score."
             champion = baseline(view, rows, kept_features(built, audited), why)
             return do(publish_scores, job, view, built, champion, (*warnings, why))
@@ -150,7 +159,8 @@ def _prepared(job: Job, do: Do) -> _Prepared:
     view = do(choose_instant, job)
     built = do(build_features, job, view)
     rows = do(label_and_split, job, view, built)
-    audited = do(audit_features, job, built, rows)
+    audited = do(audit_features, job, view, built, rows)
+    audited.check_structure()
     return _Prepared(view, built, rows, audited, kept_features(built, audited))
 
 

@@ -9,9 +9,10 @@ from data.lock import workspace_lock
 from data.settings import Settings
 from models.evaluation import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from models.registry import Registered, RegistryUnreachableError
+from pipelines.auditing import AUDIT_FILE, audit_features
 from pipelines.champion import Serving, choose_model, register_model
 from pipelines.job import Job, RunResult
-from pipelines.learning import audit_features, evaluate_model, kept_features, label_and_split, train_model
+from pipelines.learning import evaluate_model, kept_features, label_and_split, train_model
 from pipelines.progress import Progress
 from pipelines.reporting import REPORT_FILE, write_report
 from pipelines.steps import View, build_features, choose_instant, load_source, publish_scores
@@ -27,7 +28,7 @@ STEPS: dict[Callable[..., Any], str] = {
     choose_instant: "Choosing the instant and its calendar",
     build_features: "Building features",
     label_and_split: "Labelling snapshots and splitting them by time",
-    audit_features: "Auditing features for leaks",
+    audit_features: "Auditing rows and features for leaks",
     train_model: "Training",
     evaluate_model: "Evaluating out of time",
     write_report: "Writing the report",
@@ -51,7 +52,8 @@ def win_run(job: Job, do: Do) -> RunResult:
     view = do(choose_instant, job)
     built = do(build_features, job, view)
     rows = do(label_and_split, job, view, built)
-    audited = do(audit_features, job, built, rows)
+    audited = do(audit_features, job, view, built, rows)
+    audited.check_structure()
     features = kept_features(built, audited)
     trained = do(train_model, job, view, rows, features)
     evaluation = do(evaluate_model, job, rows, features, trained)
@@ -127,7 +129,7 @@ def _result(
         "run": job.run_dir,
         "evaluation": job.run_dir / EVALUATION_FILE,
         "test_predictions": job.run_dir / PREDICTIONS_FILE,
-        "audit": job.run_dir / "audit.json",
+        "audit": job.run_dir / AUDIT_FILE,
         "report": job.run_dir / REPORT_FILE,
     }
     return RunResult(

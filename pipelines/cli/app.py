@@ -2,7 +2,7 @@
 
 import typer
 
-from pipelines.cli import modelling, reading, running, upkeep
+from pipelines.cli import auditing, modelling, reading, running, segments, upkeep
 
 __all__ = ["app", "main"]
 
@@ -15,9 +15,9 @@ app = typer.Typer(
 )
 
 _COMMANDS = (
-    running.demo, upkeep.init, running.simulate, running.run, running.extract, modelling.train,
-    modelling.evaluate, modelling.score, reading.deals, reading.explain, reading.evidence,
-    modelling.promote, modelling.rollback, upkeep.schedule, upkeep.doctor,
+    running.demo, upkeep.init, running.simulate, running.run, running.extract, auditing.audit,
+    modelling.train, modelling.evaluate, modelling.score, reading.deals, reading.explain, reading.evidence,
+    modelling.promote, modelling.rollback, segments.segments, upkeep.schedule, upkeep.doctor,
 )  # fmt: skip
 
 for command in _COMMANDS:
