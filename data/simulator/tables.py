@@ -30,7 +30,9 @@ _SEAT_TITLES = (
     ("Legal Counsel", "legal", "director"), ("Controller", "finance", "manager"),
     ("Head of Controlling", "finance", "director"), ("Consultant", "strategy", "individual"),
 )  # fmt: skip
+_UNITS = ("production", "logistics", "sales", "customer service")
 _SENIORITIES = ("c_level", "vp", "director", "manager", "individual")
+_DEPARTMENTS = (*(each for _, each, _ in _SEAT_TITLES), "management", *_UNITS)
 _STEMS = (
     "Nord",
     "Alpin",
@@ -99,18 +101,34 @@ def contact_table(seed: int, world: World, first_seen_s: Ints, as_of_s: int) -> 
     first, last = rng.integers(0, len(_FIRST), n), rng.integers(0, len(_LAST), n)
     level = np.array([_SENIORITIES.index(rank) for _, _, rank in _SEAT_TITLES])[seat]
     level = np.clip(level + choose(rng, (0.12, 0.76, 0.12), n) - 1, 0, 4)
+    level, department = _by_structure(seed, world.distributed[account], level, seat)
     newsletter = rng.random(n) < 0.3
     table = pa.table({
         "contact_id": identifiers("C", np.arange(n)),
         "account_id": identifiers("A", account),
         "name": glue(pick(_FIRST, first), " ", pick(_LAST, last)),
         "title": pick([title for title, _, _ in _SEAT_TITLES], np.where(rng.random(n) < 0.92, seat, -1)),
-        "department": pick([each for _, each, _ in _SEAT_TITLES], np.where(rng.random(n) < 0.85, seat, -1)),
+        "department": pick(_DEPARTMENTS, np.where(rng.random(n) < 0.85, department, -1)),
         "seniority": pick(_SENIORITIES, np.where(rng.random(n) < 0.85, level, -1)),
         "known_at": moments_of(known),
         "x_newsletter": flags(newsletter, rng.random(n) < 0.1),
     })  # fmt: skip
     return table.filter(flags((seen >= 0) & (known < as_of_s)))
+
+
+def _by_structure(seed: int, distributed: Bools, level: Ints, seat: Ints) -> tuple[Ints, Ints]:
+    """Each person's level (index of `_SENIORITIES`) and department (of `_DEPARTMENTS`), shape (n,).
+
+    Where decisions are centralised, some seats are filled by a more senior person, some from the top
+    management; where they are distributed, some by a less senior one, some from a business unit. How an
+    account decides thus shows in who takes part, if only roughly.
+    """
+    rng, n = stream(seed, "responsibility"), len(seat)
+    moves, sits = rng.random(n), rng.random(n)
+    unit = len(_SEAT_TITLES) + 1 + rng.integers(0, len(_UNITS), n)
+    level = np.clip(level + np.where(distributed, moves < 0.25, -(moves < 0.3).astype(int)), 0, 4)
+    elsewhere = np.where(distributed, unit, len(_SEAT_TITLES))
+    return level, np.where(sits < 0.3, elsewhere, seat)
 
 
 def stage_table() -> pa.Table:
