@@ -1,10 +1,16 @@
-"""Promised-feature dependence moves as a seller would expect."""
+"""Promised-feature dependence and the promise ledger move as a seller would expect."""
 
+from collections import defaultdict
+from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from data.warehouse import memory_tables
 from features.catalogue import catalogue
+from features.promise_ledger import promise_ledger
 from features.snapshots import Calendar
-from tests.features.worlds import Rows, bare, day, frame_of
+from tests.features.worlds import DAY, END, Rows, bare, day, frame_of, generate
 
 PROMISES = tuple(feature for feature in catalogue() if feature.family == "promises")
 
@@ -91,3 +97,123 @@ def test_a_withdrawn_promise_is_open_no_more() -> None:
     )
     assert (at["gone"]["promises_open"], at["gone"]["promise_withdrawn"]) == (0, True)
     assert (at["open"]["promises_open"], at["open"]["promise_withdrawn"]) == (1, False)
+
+
+def test_a_late_delivery_and_the_days_that_dates_moved_are_told() -> None:
+    first = event("promised", 10, 20)
+    at = histories(
+        late=([first, event("delivered", 25)], []),
+        in_time=([first, event("delivered", 20)], []),
+        moved=([first, event("rescheduled", 15, 40), event("delivered", 35)], []),
+        twice=([first, event("rescheduled", 15, 25), event("rescheduled", 24, 45)], []),
+        earlier=([first, event("rescheduled", 15, 18)], []),
+        undated=([event("promised", 10), event("rescheduled", 15, 40)], []),
+    )
+    facts = {name: (row["promises_delivered_late"], row["promise_days_moved"]) for name, row in at.items()}
+    assert facts == {
+        "late": (1, 0), "in_time": (0, 0), "moved": (1, 20), "twice": (0, 25), "earlier": (0, 0),
+        "undated": (0, 0),
+    }  # fmt: skip
+
+
+def note(kind: str, at: float, recorded: float | None = None, due: float | None = None) -> dict[str, Any]:
+    """A promise event read from a note; `recorded`: the day a structured row took its place."""
+    return {
+        "activity_id": f"v{at:05.1f}", "opportunity_id": "o1", "feature": "sso", "event": kind,
+        "due_at": None if due is None else day(due), "evidence": "so they said", "occurred_at": day(at),
+        "known_at": day(at), "superseded_at": None if recorded is None else day(recorded),
+    }  # fmt: skip
+
+
+def told(promises: list[dict[str, Any]], notes: list[dict[str, Any]], as_of: float) -> list[dict[str, Any]]:
+    """The ledger of one deal."""
+    tables = memory_tables(bare() | {"promises": promises, "text_promises": notes})
+    return list(promise_ledger(tables, day(as_of)).to_pylist())
+
+
+def test_a_promise_read_from_a_note_counts_until_somebody_records_it() -> None:
+    recorded = event("promised", 12, 50)
+    notes = [note("promised", 10, recorded=12)]
+    at = [[(row["derived"], row["state"]) for row in told([recorded], notes, n)] for n in (10, 11, 12, 13)]
+    assert at == [[], [(True, "open")], [(True, "open")], [(False, "open")]]
+
+
+def test_a_note_about_what_was_recorded_before_never_counts() -> None:
+    rows = told([event("promised", 5, 50)], [note("promised", 10, recorded=5)], 30)
+    assert [(row["derived"], row["state"], row["evidence"]) for row in rows] == [(False, "open", "p005.0sso")]
+
+
+def test_a_slip_that_only_a_note_tells_outlives_the_recorded_delivery() -> None:
+    notes = [note("promised", 5, due=20), note("rescheduled", 18, due=40), note("delivered", 38, recorded=39)]
+    rows = told([event("delivered", 39)], notes, 60)
+    states = {row["derived"]: (row["state"], row["n_slips"], row["days_moved"]) for row in rows}
+    assert states == {False: ("delivered", 0, 0), True: ("superseded", 1, 20)}
+    assert "text:v018.0:rescheduled:sso" in next(row["evidence"] for row in rows if row["derived"])
+
+
+def test_the_ledger_tells_each_promise_from_its_making_to_its_end() -> None:
+    promises = [
+        event("promised", 5, 20), event("rescheduled", 15, 40), event("rescheduled", 30, 35),
+        event("delivered", 50), event("promised", 10, 30, "audit"), event("promised", 20, None, "export"),
+        event("withdrawn", 45, None, "export"), event("promised", 60, 70, "later"),
+    ]  # fmt: skip
+    rows = {row["feature"]: row for row in told(promises, [], 60)}
+    assert list(rows) == ["sso", "audit", "export"]
+    told_of = ("state", "first_due_at", "due_at", "times_rescheduled", "n_slips", "days_overdue",
+               "days_outstanding")  # fmt: skip
+    facts = {name: tuple(row[column] for column in told_of) for name, row in rows.items()}
+    assert facts == {
+        "sso": ("delivered", day(20), day(35), 2, 1, 30.0, 45.0),
+        "audit": ("open", day(30), day(30), 0, 0, 30.0, 50.0),
+        "export": ("withdrawn", None, None, 0, 0, None, 25.0),
+    }
+    assert rows["sso"]["delivered_at"] == day(50)
+    assert rows["export"]["withdrawn_at"] == day(45)
+    assert rows["sso"]["evidence"] == "p005.0sso; p015.0sso; p030.0sso; p050.0sso"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_features_are_what_one_counts_in_the_ledger(seed: int) -> None:
+    tables = memory_tables(generate(seed, deals=30, density=2))
+    as_of = END - timedelta(days=30)
+    frame = frame_of(tables, Calendar(as_of, 400 * 86_400), PROMISES).to_pylist()
+    ledger: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in promise_ledger(tables, as_of).to_pylist():
+        ledger[row["opportunity_id"]].append(row)
+    assert sum(row["derived"] for rows in ledger.values() for row in rows) > 5
+    for row in frame:
+        rows = ledger[row["opportunity_id"]]
+        is_open = [r for r in rows if r["state"] == "open"]
+        late = [r["days_overdue"] for r in is_open if r["days_overdue"]]
+        delivered = [r for r in rows if r["state"] == "delivered"]
+        counted = {
+            "promises_open": len(is_open),
+            "promises_overdue": len(late),
+            "promise_days_overdue": pytest.approx(sum(late)) if late else None,
+            "promises_delivered": len(delivered),
+            "promises_delivered_late": sum(r["days_overdue"] is not None for r in delivered),
+            "promise_slips": sum(r["n_slips"] for r in rows),
+            "promise_days_moved": sum(r["days_moved"] for r in rows),
+        }
+        assert {name: row[name] for name in counted} == counted, row["opportunity_id"]
+
+
+def test_what_a_ledger_tells_of_a_deal_does_not_depend_on_the_others() -> None:
+    tables = memory_tables(generate(3, deals=20, density=2))
+    whole = promise_ledger(tables, END).to_pylist()
+    some = sorted({row["opportunity_id"] for row in whole})[:3]
+    alone = promise_ledger(tables, END, some).to_pylist()
+    assert alone == [row for row in whole if row["opportunity_id"] in some]
+    assert len(alone) >= 3
+
+
+def test_a_ledger_looks_no_further_than_its_time() -> None:
+    rows = generate(4, deals=20, density=2)
+    cut = END - 60 * DAY
+    short = rows | {
+        name: [row for row in rows[name] if row["known_at"] is None or row["known_at"] < cut]
+        for name in ("promises", "text_promises")
+    }
+    ledgers = [promise_ledger(memory_tables(history), cut) for history in (rows, short)]
+    assert ledgers[0].equals(ledgers[1])
+    assert ledgers[0].num_rows > 10
