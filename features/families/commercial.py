@@ -1,5 +1,6 @@
 """The deal, the customer and the seller."""
 
+import ibis
 import ibis.expr.types as ir
 
 from features.families.entries import Entries
@@ -10,8 +11,15 @@ __all__ = ["FEATURES"]
 
 _DEAL = "What is bought, and how the amount moves, tells how serious a deal is. Not yet tested."
 _ACCOUNT = "Belief 5: responsibility structure says more than headcount bands. Not yet tested."
+_INFERRED = (
+    "Belief 5: responsibility structure says more than headcount bands; who takes part betrays it. The rule was chosen "
+    "on half of a simulated world's accounts; on the other half it agrees with the given structure for 922 of 1,260 deals "
+    "at their last snapshot (73 %; the commoner structure alone: 53 %). Untested elsewhere."
+)  # fmt: skip
 _SELLER = "Sellers differ in skill, habits and load. Not yet tested."
 _PRIOR_DEALS = 5
+_FEWEST_PEOPLE = 3
+_DEPARTMENTS_BEYOND_SENIORS = 3
 
 
 def _smoothed_rate(
@@ -22,6 +30,21 @@ def _smoothed_rate(
     return (won.fill_null(0.0) + everybody * number(_PRIOR_DEALS)) / (
         closed.fill_null(0.0) + number(_PRIOR_DEALS)
     )
+
+
+def _structure(
+    given: ir.StringValue, seniors: ir.FloatingValue, leveled: ir.FloatingValue, placed: ir.FloatingValue,
+    departments: ir.FloatingValue,
+) -> ir.StringValue:  # fmt: skip
+    """The given structure, else what the people met suggest; null below three people of known level and place.
+
+    Distributed where the departments outnumber the VPs and C-levels by three or more: many units take part
+    for themselves. Centralised otherwise: few units, and those who decide for all come along.
+    """
+    is_distributed = departments - seniors >= _DEPARTMENTS_BEYOND_SENIORS
+    known = (leveled >= _FEWEST_PEOPLE) & (placed >= _FEWEST_PEOPLE)
+    inferred = ibis.ifelse(is_distributed, "distributed", "centralised")
+    return given.coalesce(ibis.ifelse(known, inferred, ibis.null("string")))
 
 
 _feature = Entries("commercial", _DEAL)
@@ -83,6 +106,15 @@ FEATURES = (
         "decision_structure", "category", "category", current("accounts", "decision_structure"),
         "How the account decides: centralised or distributed; null if unknown.",
         "depends", "Decisions are {value}", "How the account decides is unknown", _ACCOUNT,
+    ),
+    _feature(
+        "decision_structure_inferred", "category", "category",
+        all_of(_structure, current("accounts", "decision_structure"), total("firsts", "is_senior", fact="person"),
+               count("firsts", fact="person"), count("firsts", fact="placed"), count("firsts", fact="department")),
+        "The given decision structure; where none is recorded, distributed if the departments met outnumber the VPs and C-levels "
+        "met by three or more, else centralised; null with fewer than three people met of known seniority or of known department.",
+        "depends", "Decisions are {value}, by what is given or by who takes part", "Too few people are known to tell how the account decides",
+        _INFERRED,
     ),
     _feature(
         "account_age_days", "number", "days", days_since(current("accounts", "created_s")),

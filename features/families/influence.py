@@ -136,7 +136,7 @@ FEATURES = (
     _feature(
         "departments_engaged", "count", "departments", count("firsts", fact="department"),
         "Distinct departments of the contacts met so far, as recorded at as_of; zero if none.",
-        "higher is better", "{value} departments have been met", "No department is known of those met", _BREADTH,
+        "depends", "{value} departments have been met", "No department is known of those met", _BREADTH,
     ),
     _feature(
         "senior_share", "number", "share", ratio(total("firsts", "is_senior", fact="person"), count("firsts", fact="person")),

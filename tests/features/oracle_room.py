@@ -42,7 +42,7 @@ def room(tables: Tables, deal: Row, as_of: datetime) -> Values:
         **_stall(tables, deal, here, met, as_of),
         **_sponsors(here, own, as_of),
         **_load(tables, here, every, as_of),
-        **_entry(tables, roles, own, as_of),
+        **_entry(tables, deal, roles, own, as_of),
         "seller_role_completeness": _completeness(tables, deal, every, as_of),
     }
 
@@ -138,7 +138,20 @@ def _load(tables: Tables, here: list[Row], every: list[Touch], as_of: datetime) 
     }
 
 
-def _entry(tables: Tables, roles: list[Row], own: list[Touch], as_of: datetime) -> Values:
+def _structure(
+    tables: Tables, deal: Row, levels: list[int], departments: list[str], as_of: datetime
+) -> str | None:
+    for account in tables["accounts"]:
+        is_known = account["known_at"] and account["known_at"] < as_of
+        if is_known and account["account_id"] == deal["account_id"] and account["decision_structure"]:
+            return str(account["decision_structure"])
+    if min(len(levels), len(departments)) < 3:
+        return None
+    beyond = len(set(departments)) - sum(n >= 4 for n in levels)
+    return "distributed" if beyond >= 3 else "centralised"
+
+
+def _entry(tables: Tables, deal: Row, roles: list[Row], own: list[Touch], as_of: datetime) -> Values:
     people = {c["contact_id"]: c for c in tables["contacts"] if c["known_at"] and c["known_at"] < as_of}
     since: dict[tuple[str, str], datetime] = {}
     for row in roles:
@@ -156,10 +169,12 @@ def _entry(tables: Tables, roles: list[Row], own: list[Touch], as_of: datetime) 
     ]  # fmt: skip
     met = {touch.contact for touch in own} & set(people)
     levels = [level[contact] for contact in met if contact in level]
+    departments = [people[contact]["department"] for contact in met if people[contact]["department"]]
     return {
+        "decision_structure_inferred": _structure(tables, deal, levels, departments, as_of),
         "entry_role": min(by_role)[-1] if by_role else None,
         "entry_seniority": -min(by_level)[-1] if by_level else None,
-        "departments_engaged": len({people[contact]["department"] for contact in met} - {None}),
+        "departments_engaged": len(set(departments)),
         "senior_share": sum(n >= 4 for n in levels) / len(levels) if levels else None,
     }
 
