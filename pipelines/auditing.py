@@ -3,7 +3,9 @@
 The gate of a run and `dealcast audit` are the same step; what differs is what follows from it.
 """
 
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import orjson
@@ -26,13 +28,27 @@ from pipelines.learning import Labelled
 from pipelines.progress import Say
 from pipelines.steps import Built, View
 
-__all__ = ["AUDIT_FILE", "audit_features"]
+__all__ = ["AUDIT_FILE", "GATE", "IN_FULL", "Effort", "audit_features"]
 
 AUDIT_FILE = "audit.json"
-_INSTANTS = 2
 
 
-def audit_features(job: Job, view: View, built: Built, rows: Labelled, say: Say) -> AuditReport:
+@dataclass(frozen=True)
+class Effort:
+    """How much of the past is made again: instants, and features at each (None: all)."""
+
+    instants: int
+    features: int | None
+
+
+GATE = Effort(instants=1, features=24)
+"""What a run spends: another draw of features for each load, so that in time all are looked at."""
+IN_FULL = Effort(instants=2, features=None)
+
+
+def audit_features(
+    job: Job, view: View, built: Built, rows: Labelled, effort: Effort, say: Say
+) -> AuditReport:
     """Check training rows and features for what they should not know; write audit.json.
 
     Values are judged on training rows alone. Raises UsageError if the file of waivers is wrong.
@@ -45,7 +61,7 @@ def audit_features(job: Job, view: View, built: Built, rows: Labelled, say: Say)
     with open_warehouse(job.workspace) as warehouse:
         report = _of_features(job, view, built, rows, frame, y, used, warehouse, waivers)
         say(f"{report.checked} features checked, {len(report.dropped)} left out")
-        rest = _of_rows(job, view, rows, frame, y, used, report, warehouse, say)
+        rest = _of_rows(job, view, rows, frame, y, used, report, warehouse, effort, say)
     report = AuditReport(
         report.findings, report.checked, report.notes, (*report.results, *rest), report.waivers
     )
@@ -79,13 +95,14 @@ def _of_features(
         allow=job.settings.audit_allow,
         ends=end_states(tables, view.as_of),
         late=late_history_findings(tables, used, view.as_of),
+        closed_frame=rows.frame.filter(rows.labels["y"].is_valid()),
         waivers=waivers,
     )
 
 
 def _of_rows(
     job: Job, view: View, rows: Labelled, frame: pa.Table, y: FloatArray, used: Sequence[Feature],
-    report: AuditReport, warehouse: Warehouse, say: Say,
+    report: AuditReport, warehouse: Warehouse, effort: Effort, say: Say,
 ) -> tuple[CheckResult, ...]:  # fmt: skip
     """Verdicts on the rows themselves, and counts of what was written late."""
     tables, settings = warehouse.tables(view.as_of), job.settings
@@ -94,7 +111,8 @@ def _of_rows(
     say("making features of the past again, from the tables of that day")
     rebuilt = rebuilt_features(
         warehouse.con, tables, rows.frame, used,
-        calendar=view.calendar, instants=_INSTANTS, seed=settings.seed,
+        calendar=view.calendar, instants=effort.instants, most=effort.features,
+        seed=zlib.crc32(view.data_version.encode()),
     )  # fmt: skip
     say("shuffling labels")
     return (

@@ -17,7 +17,7 @@ from models.evaluation import Evaluation
 from models.promotion import promote, rollback
 from models.registry import CHALLENGER, CHAMPION, Registered, alias_version, fetch
 from models.win_model import WinModel
-from pipelines.auditing import audit_features
+from pipelines.auditing import GATE, IN_FULL, audit_features
 from pipelines.champion import champion_or_none, judge, open_store, register_model
 from pipelines.job import Job
 from pipelines.learning import (
@@ -81,7 +81,7 @@ def audit_part(settings: Settings, console: Console) -> tuple[Job, AuditReport]:
         view = do(choose_instant, job)
         built = do(build_features, job, view)
         rows = do(label_and_split, job, view, built)
-        return job, do(audit_features, job, view, built, rows)
+        return job, do(audit_features, job, view, built, rows, IN_FULL)
 
 
 def train_part(settings: Settings, console: Console) -> Trained:
@@ -117,7 +117,7 @@ def score_part(settings: Settings, console: Console) -> Published:
         champion, warnings = champion_or_none(job)
         if champion is None:
             rows = do(label_and_split, job, view, built)
-            audited = do(audit_features, job, view, built, rows)
+            audited = do(audit_features, job, view, built, rows, GATE)
             why = rows.thin or "no model has earned promotion yet: every deal gets a baseline score."
             champion = baseline(view, rows, kept_features(built, audited), why)
             return do(publish_scores, job, view, built, champion, (*warnings, why))
@@ -159,7 +159,7 @@ def _prepared(job: Job, do: Do) -> _Prepared:
     view = do(choose_instant, job)
     built = do(build_features, job, view)
     rows = do(label_and_split, job, view, built)
-    audited = do(audit_features, job, view, built, rows)
+    audited = do(audit_features, job, view, built, rows, GATE)
     audited.check_structure()
     return _Prepared(view, built, rows, audited, kept_features(built, audited))
 

@@ -9,7 +9,7 @@ from data.lock import workspace_lock
 from data.settings import Settings
 from models.evaluation import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from models.registry import Registered, RegistryUnreachableError
-from pipelines.auditing import AUDIT_FILE, audit_features
+from pipelines.auditing import AUDIT_FILE, GATE, audit_features
 from pipelines.champion import Serving, choose_model, register_model
 from pipelines.job import Job, RunResult
 from pipelines.learning import evaluate_model, kept_features, label_and_split, train_model
@@ -52,7 +52,7 @@ def win_run(job: Job, do: Do) -> RunResult:
     view = do(choose_instant, job)
     built = do(build_features, job, view)
     rows = do(label_and_split, job, view, built)
-    audited = do(audit_features, job, view, built, rows)
+    audited = do(audit_features, job, view, built, rows, GATE)
     audited.check_structure()
     features = kept_features(built, audited)
     trained = do(train_model, job, view, rows, features)

@@ -36,6 +36,7 @@ def audit(
     allow: Collection[str] = (),
     ends: EndStates | None = None,
     late: Sequence[Finding] | None = None,
+    closed_frame: pa.Table | None = None,
     waivers: Waivers | None = None,
 ) -> AuditReport:
     """Findings among the features of training rows, in the catalogue's order, and a verdict per check.
@@ -43,8 +44,9 @@ def audit(
     frame, y (0 or 1), weight: training rows of known outcome. open_frame: rows of the deals open at
     the cut-off. max_auc: 0.5 to 1; max_fill_jump: a difference of shares, 0 to 1. allow: names that
     stay in spite of a finding. ends: end states of the closed deals; late: findings about histories
-    written at close; without these, their checks are not applicable. Raises ModelContractError if
-    lengths differ.
+    written at close; without these, their checks are not applicable. closed_frame: rows of all closed
+    deals, newer ones than those of training too, of which only the filling is looked at (the training rows
+    by default). Raises ModelContractError if lengths differ.
     """
     if not frame.num_rows == len(y) == len(weight):
         raise ModelContractError(
@@ -57,7 +59,8 @@ def audit(
     found = [one for feature in used for one in name_findings(feature)]
     found += closed_stage_findings(frame, used)
     found += _by_value(frame, used, rows, max_auc, skipped)
-    found += _by_fill(frame, open_frame, used, max_fill_jump, skipped)
+    closed = frame if closed_frame is None else closed_frame
+    found += _by_fill(frame, open_frame, closed, used, max_fill_jump, skipped)
     found += _from_tables(frame, used, ends, late, skipped)
     order = {feature.name: i for i, feature in enumerate(used)}
     applied = waivers or Waivers(())
@@ -88,8 +91,9 @@ def _by_value(
 
 
 def _by_fill(
-    frame: pa.Table, open_frame: pa.Table, used: Sequence[Feature], max_jump: float, skipped: dict[str, str]
-) -> list[Finding]:
+    frame: pa.Table, open_frame: pa.Table, closed_frame: pa.Table, used: Sequence[Feature], max_jump: float,
+    skipped: dict[str, str],
+) -> list[Finding]:  # fmt: skip
     n_closed, n_open = n_deals(frame), n_deals(open_frame)
     if min(n_open, n_closed) < DEALS_AT_LEAST:
         why = f"Fill rates were not compared: {n_closed} closed and {n_open} open deals."
@@ -97,7 +101,11 @@ def _by_fill(
         return []
     own = set(present_values(used))
     present = (feature for feature in used if feature.name in own)
-    return [one for feature in present for one in fill_findings(frame, open_frame, feature, max_jump)]
+    return [
+        one
+        for feature in present
+        for one in fill_findings(frame, open_frame, closed_frame, feature, max_jump)
+    ]
 
 
 def _from_tables(

@@ -1,6 +1,6 @@
 """Checks of when a field is filled: present values that closed deals have and open deals lack."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -32,33 +32,46 @@ def n_deals(frame: pa.Table) -> int:
     return len(np.unique(deal_codes(frame)))
 
 
-def fill_findings(frame: pa.Table, open_frame: pa.Table, feature: Feature, max_jump: float) -> list[Finding]:
-    """Filled, or set to something, in closed deals but not in open ones: unknown when it would be needed."""
+def fill_findings(
+    frame: pa.Table, open_frame: pa.Table, closed_frame: pa.Table, feature: Feature, max_jump: float
+) -> list[Finding]:
+    """Filled, or set to something, in closed deals but not in open ones: unknown when it would be needed.
+
+    frame: training rows. closed_frame: rows of all closed deals, the newest too, which are compared with
+    open deals of their month, since a field that a team began or ceased to use differs between old closed
+    and young open deals as well. Outcomes are not looked at.
+    """
     name = feature.name
     shares = [_by_deal(each, _filled(each, name)) for each in (frame, open_frame)]
     jump, bound = _jump(*shares)
-    closed, open_ = (float(share.mean()) for share in shares)
-    n_closed, n_open = (len(share) for share in shares)
-    if bound > max_jump and _in_cohorts(frame, open_frame, *shares) > max_jump / 2:
-        said = (
-            f"filled in {closed:.0%} of {n_closed} deals that closed later, "
-            f"but in {open_:.0%} of {n_open} deals open at the cut-off"
-        )
-        return [finding(name, "fill_rate_jump", jump, bound, max_jump, said)]
-    return _set_findings(frame, open_frame, feature)
+    if bound > max_jump:
+        alike = _in_cohorts(closed_frame, open_frame, lambda each: _filled(each, name))
+        if alike is None or alike > max_jump / 2:
+            said = (
+                f"filled in {shares[0].mean():.0%} of {len(shares[0])} deals that closed later, "
+                f"but in {shares[1].mean():.0%} of {len(shares[1])} deals open at the cut-off"
+            )
+            return [finding(name, "fill_rate_jump", jump, bound, max_jump, said)]
+    return _set_findings(frame, open_frame, closed_frame, feature)
 
 
-def _set_findings(frame: pa.Table, open_frame: pa.Table, feature: Feature) -> list[Finding]:
+def _set_findings(
+    frame: pa.Table, open_frame: pa.Table, closed_frame: pa.Table, feature: Feature
+) -> list[Finding]:
     """A flag, a zero or a category that rests at one value in open deals and leaves it at the close."""
     resting = _resting(open_frame, feature)
     if resting is None:
         return []
     shares = [_by_deal(each, _moved(each, feature, resting)) for each in (frame, open_frame)]
     jump, bound = _jump(*shares)
-    if bound <= _MAX_SET_JUMP or _in_cohorts(frame, open_frame, *shares) <= _MAX_SET_JUMP / 2:
+    if bound <= _MAX_SET_JUMP:
         return []
+    alike = _in_cohorts(closed_frame, open_frame, lambda each: _moved(each, feature, resting))
+    if alike is None or alike <= _MAX_SET_JUMP / 2:
+        return []
+    shown = {0.0: "not set" if feature.kind == "flag" else "0"}.get(resting, repr(resting))  # type: ignore[arg-type]
     said = (
-        f"it is {resting!r} in {1 - shares[1].mean():.0%} of {len(shares[1])} deals open at the cut-off, "
+        f"it is {shown} in {1 - shares[1].mean():.0%} of {len(shares[1])} deals open at the cut-off, "
         f"but in {1 - shares[0].mean():.0%} of {len(shares[0])} deals that closed later"
     )
     return [finding(feature.name, "set_at_close", jump, bound, _MAX_SET_JUMP, said)]
@@ -91,22 +104,21 @@ def _jump(closed: FloatArray, open_: FloatArray) -> tuple[float, float]:
     return float(closed.mean() - open_.mean()), float(shares[0][0] - shares[1][0] - Z * error)
 
 
-def _in_cohorts(frame: pa.Table, open_frame: pa.Table, closed: FloatArray, open_: FloatArray) -> float:
-    """The same difference among deals that began in the same month; infinite if too few can be compared.
-
-    A field that a team began or ceased to use also differs between old closed and young open deals.
-    """
-    months = [_months(each) for each in (frame, open_frame)]
-    shared = np.intersect1d(months[0], months[1])
+def _in_cohorts(
+    closed_frame: pa.Table, open_frame: pa.Table, marked: Callable[[pa.Table], BoolArray]
+) -> float | None:
+    """The same difference among deals that began in the same month; None if too few can be compared."""
+    closed, open_ = (_by_deal(each, marked(each)) for each in (closed_frame, open_frame))
+    months = [_months(each) for each in (closed_frame, open_frame)]
     total = weights = 0.0
     compared = [0, 0]
-    for month in shared:
+    for month in np.intersect1d(months[0], months[1]):
         one, other = closed[months[0] == month], open_[months[1] == month]
         weight = len(one) * len(other) / (len(one) + len(other))
         total += weight * float(one.mean() - other.mean())
         weights += weight
         compared = [compared[0] + len(one), compared[1] + len(other)]
-    return total / weights if min(compared) >= DEALS_AT_LEAST else float("inf")
+    return total / weights if min(compared) >= DEALS_AT_LEAST else None
 
 
 def _months(frame: pa.Table) -> IntArray:
