@@ -51,6 +51,12 @@ class RoleShares:
         shares = mean_by_cell(alike, won, np.column_stack(engaged).astype(np.float64), lean=LEAN)
         return cls(value.touches, shares)
 
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "RoleShares":
+        """The shares whose plain values (`dataclasses.asdict`) are given."""
+        touches = tuple((role, column) for role, column in stored["touches"])
+        return cls(touches, Figures.from_dict(stored["shares"]))
+
     def apply(self, frame: pa.Table) -> FloatArray:
         """The roles that won deals alike had engaged and this deal has not, by their shares' sum."""
         cells, shares = self.shares.alike.cells(frame), self.shares.resolved[0]
@@ -76,8 +82,7 @@ def norm_from_dict(stored: dict[str, Any] | None) -> Norm | RoleShares | None:
     if stored is None:
         return None
     if "shares" in stored:
-        touches = tuple((role, column) for role, column in stored["touches"])
-        return RoleShares(touches, Figures.from_dict(stored["shares"]))
+        return RoleShares.from_dict(stored)
     return Norm(stored["number"], Figures.from_dict(stored["medians"]))
 
 

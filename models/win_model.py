@@ -1,8 +1,8 @@
 """The win model: probability, explanation, and a folder that holds it all.
 
 A booster in LightGBM's own text, and in JSON what goes with it: features, levels, norms, calibration,
-windows, track record. Every file is vouched for by sha256, checked before LightGBM sees a byte, because
-a damaged text can end the process instead of raising.
+windows, track record; and what was learnt about the room. Every file is vouched for by sha256, checked
+before LightGBM sees a byte, because a damaged text can end the process instead of raising.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from models.calibration import Calibration, sigmoid
 from models.encoding import Encoder
 from models.linear import LinearPart
 from models.manifest import sha256_of, verified_files, write_manifest
+from models.room.room import Room
 from models.track_record import Bin
 from models.typical import Typical, typical_of, typical_values
 
@@ -30,8 +31,9 @@ __all__ = ["WinModel", "baseline_model", "load_model"]
 
 BOOSTER_FILE = "booster.txt"
 MODEL_FILE = "model.json"
+ROOM_FILE = "room.json"
 _TOLERANCE = 1e-6
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class WinModel:
     kind: "lightgbm", or "baseline": one constant probability, said to be that. linear: the model's linear
     half, whose mean with the trees in log-odds is the score; None for trees alone. base: the constant's
     log-odds (baseline only). trained: the training windows, parameters and counts, as plain values.
-    note: what a user should know about this model (empty if nothing). metrics: a place for the
+    note: what a user should know about this model (empty if nothing). room: who should be in the room and who
+    will come next, learnt on the same deals; None for a baseline. metrics: a place for the
     evaluation's headline; it changes no prediction and is no part of the version.
     """
 
@@ -55,6 +58,7 @@ class WinModel:
     record: tuple[Bin, ...]
     linear: LinearPart | None = None
     note: str = ""
+    room: Room | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -69,9 +73,10 @@ class WinModel:
 
     @cached_property
     def version(self) -> str:
-        """`win-` or `baseline-` and a digest of all that decides a prediction."""
+        """`win-` or `baseline-` and a digest of all that decides a prediction, the room's too."""
         prefix = "win" if self.kind == "lightgbm" else "baseline"
-        return f"{prefix}-{sha256_of(self.booster_text.encode() + _json(self._described()))[:12]}"
+        parts = (self.booster_text.encode(), _json(self._described()), self._room_json())
+        return f"{prefix}-{sha256_of(b''.join(parts))[:12]}"
 
     def log_odds(self, frame: pa.Table) -> FloatArray:
         """Calibrated log-odds of winning, one per row, finite.
@@ -126,11 +131,20 @@ class WinModel:
         """The same model with the evaluation's headline noted in it."""
         return replace(self, metrics=metrics)
 
+    def with_room(self, room: Room | None) -> "WinModel":
+        """The same model with what was learnt about the room; its version is another."""
+        return replace(self, room=room)
+
     def save(self, directory: Path) -> Path:
-        """Write booster.txt (not for a baseline), model.json and manifest.json; returns the folder."""
+        """Write booster.txt (not for a baseline), model.json, room.json (if there is a room), manifest.json.
+
+        Returns the folder.
+        """
         files = {MODEL_FILE: _json({**self._described(), "metrics": self.metrics})}
         if self.kind == "lightgbm":
             files[BOOSTER_FILE] = self.booster_text.encode()
+        if self.room is not None:
+            files[ROOM_FILE] = self._room_json()
         write_manifest(directory, files, {"version": self.version})
         return directory
 
@@ -148,6 +162,9 @@ class WinModel:
                 f"found {booster.num_feature()}. The files are of two models; train again."
             )
         return booster
+
+    def _room_json(self) -> bytes:
+        return b"" if self.room is None else self.room.to_json()
 
     def _described(self) -> dict[str, Any]:
         return {
@@ -189,6 +206,7 @@ def load_model(directory: Path) -> WinModel:
         typical=stored["typical"],
         record=tuple(Bin(**held) for held in stored["record"]),
         note=stored["note"],
+        room=Room.from_json(contents[ROOM_FILE]) if ROOM_FILE in contents else None,
         metrics=stored["metrics"],
     )
     if manifest.get("version") != model.version:

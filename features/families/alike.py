@@ -7,15 +7,18 @@ from data.schema import BUYING_ROLES
 from features.families.entries import Entries
 from features.feature import AgainstNorm, RolesMissing
 
-__all__ = ["FEATURES", "ROLE_TOUCHES"]
+__all__ = ["EXPECTED_ROLES", "FEATURES"]
 
 _ROOM = "Belief 5: who should be in the room by now can be learnt from won deals alike. Not yet tested."
 _PACE = (
     "Belief 5: a purchase is a series of micro-moments; deals that lag behind winners stall. Not yet tested."
 )
 
-ROLE_TOUCHES = tuple((role, f"{role}_touches") for role in BUYING_ROLES if role != "unknown")
-"""Each buying role with its column of touchpoints."""
+EXPECTED_ROLES = RolesMissing(
+    tuple((role, f"{role}_touches") for role in BUYING_ROLES if role != "unknown"),
+    category="stage", age="deal_age_days", segments=("decision_structure", "industry"),
+)  # fmt: skip
+"""Which won deals are alike, and the roles that are looked for."""
 
 _room = Entries("stakeholders", _ROOM)
 _journey = Entries("journey", _PACE)
@@ -30,7 +33,7 @@ FEATURES = (
     ),
     _room(
         "expected_roles_missing", "number", "roles",
-        RolesMissing(ROLE_TOUCHES, "stage", "deal_age_days", ("decision_structure", "industry")),
+        EXPECTED_ROLES,
         "Roles that won training deals alike (stage, age, decision structure or else industry) had engaged by then "
         "and this deal has not: the sum of the shares of those deals that had; small groups lean on larger ones.",
         "lower is better", "{value} of the roles that won deals alike had engaged by now are missing",
