@@ -110,7 +110,7 @@ FEATURES = (
     _feature(
         "decision_structure_inferred", "category", "category",
         all_of(_structure, current("accounts", "decision_structure"), total("firsts", "is_senior", fact="person"),
-               count("firsts", fact="person"), count("firsts", fact="placed"), count("firsts", fact="department")),
+               total("firsts", "has_level", fact="person"), total("firsts", "has_department", fact="person"), count("firsts", fact="department")),
         "The given decision structure; where none is recorded, distributed if the departments met outnumber the VPs and C-levels "
         "met by three or more, else centralised; null with fewer than three people met of known seniority or of known department.",
         "depends", "Decisions are {value}, by what is given or by who takes part", "Too few people are known to tell how the account decides",

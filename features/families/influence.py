@@ -139,7 +139,7 @@ FEATURES = (
         "depends", "{value} departments have been met", "No department is known of those met", _BREADTH,
     ),
     _feature(
-        "senior_share", "number", "share", ratio(total("firsts", "is_senior", fact="person"), count("firsts", fact="person")),
+        "senior_share", "number", "share", ratio(total("firsts", "is_senior", fact="person"), total("firsts", "has_level", fact="person")),
         "Share of VP and C-level among the contacts met so far whose seniority is recorded at as_of; null without any.",
         "higher is better", "{value} of the people met are VP or C-level", "No seniority is known of those met", _BREADTH,
     ),

@@ -15,7 +15,8 @@ SENIOR_LEVEL = 4
 
 _COLUMNS = {
     "key": "int64", "fact": "string", "row_id": "string", "at_s": "int64", "seen_s": "int64",
-    "role": "string", "department": "string", "level": "int64", "is_senior": "int64", "tie": "int64",
+    "rank": "int64", "role": "string", "department": "string", "level": "int64", "has_level": "int64",
+    "is_senior": "int64", "has_department": "int64",
 }  # fmt: skip
 
 
@@ -30,16 +31,17 @@ def _roles_met(known: Known) -> ir.Table:
         seen_s=ibis.greatest(joined.seen_s, joined.role_s), row_id=joined.contact_id, role=joined.buying_role,
         tie=joined.buying_role.cases(*places, else_=len(places)).cast("int64"),
     )  # fmt: skip
-    return _lows(rows, "role")
+    return _earliest(rows, "role", 0)
 
 
 def _people_met(known: Known) -> ir.Table:
     """Each contact's touches with level and department, seen once the contact is recorded too."""
     touches, contacts = known["touches"], known["contacts"]
-    level = seniority_rank(contacts)
+    level, department = seniority_rank(contacts), contacts.department.strip().lower().nullif("")
     facts = contacts.select(
-        person="contact_id", person_s="known_s", level=level, is_senior=as_count(level >= SENIOR_LEVEL),
-        department=contacts.department.strip().lower().nullif(""),
+        person="contact_id", person_s="known_s", level=level, department=department,
+        has_level=as_count(level.notnull()), is_senior=as_count(level >= SENIOR_LEVEL),
+        has_department=as_count(department.notnull()),
     )  # fmt: skip
     joined = touches.filter(touches.is_earliest).inner_join(facts, [("contact_id", "person")])
     return joined.mutate(
@@ -47,40 +49,44 @@ def _people_met(known: Known) -> ir.Table:
     )
 
 
-def _lows(rows: ir.Table, fact: str) -> ir.Table:
-    """Rows that happened before all that were seen before them: the latest of these is the earliest."""
+def _earliest(rows: ir.Table, fact: str, number: int) -> ir.Table:
+    """Rows that happened before all that were seen before them, the earliest of all ranked highest.
+
+    number: 0 or 1, tells the ranks of two facts apart.
+    """
     order = ["seen_s", "at_s", "tie", "row_id"]
     before = ibis.window(group_by="key", order_by=order, rows=(None, -1))
-    rows = rows.mutate(before_s=rows.at_s.min().over(before))
+    rows = rows.mutate(before_s=rows.at_s.min().over(before), rank=-(rows.at_s * 2 + number))
     return _as_fact(rows.filter(rows.before_s.isnull() | (rows.at_s < rows.before_s)), fact)
 
 
-def _first_of(rows: ir.Table, by: str, fact: str) -> ir.Table:
-    """The row of each member that was seen first."""
-    order = ibis.window(group_by=["key", by], order_by=["seen_s", "at_s", "row_id"])
-    rows = rows.mutate(place=ibis.row_number().over(order))
-    return _as_fact(rows.filter(rows.place == 0), fact)
+def _departments(people: ir.Table) -> ir.Table:
+    """The person of each department who was seen first."""
+    order = ibis.window(group_by=["key", "department"], order_by=["seen_s", "at_s", "row_id"])
+    rows = people.filter(people.has_department == 1).mutate(place=ibis.row_number().over(order))
+    return _as_fact(rows.filter(rows.place == 0), "department")
 
 
 def _as_fact(rows: ir.Table, fact: str) -> ir.Table:
     """The stream's columns, null where the rows have none."""
     rows = rows.mutate(fact=ibis.literal(fact))
-    have = {
-        name: rows[name] if name in rows.columns else ibis.null(dtype) for name, dtype in _COLUMNS.items()
-    }
-    return rows.select(**{name: value.cast(_COLUMNS[name]) for name, value in have.items()})
+    return rows.select(
+        **{
+            name: (rows[name] if name in rows.columns else ibis.null(dtype)).cast(dtype)
+            for name, dtype in _COLUMNS.items()
+        }
+    )
 
 
 def _firsts(known: Known) -> ir.Table:
-    """Encounters by `fact`: role (first met), level (first met), person and department (each once)."""
+    """Encounters by `fact`: role and level (the first met), person and department (each once)."""
     people = _people_met(known)
-    leveled, placed = people.filter(people.level.notnull()), people.filter(people.department.notnull())
-    rows = ibis.union(
-        _roles_met(known), _lows(leveled, "level"), _first_of(leveled, "row_id", "person"),
-        _first_of(placed, "row_id", "placed"), _first_of(placed, "department", "department"),
-    )  # fmt: skip
-    order = ibis.window(group_by="key", order_by=["fact", "seen_s", "at_s", "tie", "row_id"])
-    return rows.mutate(rank=ibis.row_number().over(order))
+    return ibis.union(
+        _roles_met(known),
+        _earliest(people.filter(people.has_level == 1), "level", 1),
+        _as_fact(people.filter(people.prev_at_s.isnull()), "person"),
+        _departments(people),
+    )
 
 
 STREAMS = (
