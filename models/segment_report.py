@@ -208,7 +208,7 @@ def _rests_on(report: SegmentReport) -> str:
     ]
     unseen = f" Gains below about {max(widths) / 2:.4f} would not show." if widths else ""
     return (
-        f"This rests on {report.test_deals:,} deals that closed from {report.test_from:%Y-%m-%d} on, judged "
+        f"This rests on {report.test_deals:,} deals seen from {report.test_from:%Y-%m-%d} on, judged "
         f"by shares learnt on {report.fitted_deals:,} earlier ones; it is association, in this data.{unseen}"
     )
 

@@ -137,7 +137,10 @@ def test_decision_structure_that_counts_separates_and_tells_more_than_headcount(
 
 def test_levels_show_deals_and_shares_of_both_sides(structured: SegmentReport) -> None:
     levels = {one.name: one for one in structured.segmentations[0].levels}
-    assert set(levels) == {"centralised", "distributed", "unknown"}
+    assert list(levels) == ["centralised", "distributed", "unknown"]
+    assert [one.name for one in structured.segmentations[-1].levels] == [
+        "under 200", "200 to 999", "1,000 to 4,999", "5,000 or more",
+    ]  # fmt: skip
     assert sum(one.fitted_deals for one in levels.values()) == structured.fitted_deals
     assert sum(one.test_deals for one in levels.values()) == structured.test_deals
     assert levels["centralised"].smoothed_share_won == pytest.approx(0.55, abs=0.05)
