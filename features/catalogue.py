@@ -19,7 +19,9 @@ from features.families.custom import CustomField, custom_features
 from features.feature import Feature
 from features.streams import (
     activity,
+    acts,
     changes,
+    consumption,
     firsts,
     history,
     moments,
@@ -58,8 +60,10 @@ STREAMS: dict[str, Stream] = {
         firsts,
         owners,
         activity,
+        acts,
         moments,
         qualification_streams,
+        consumption,
         changes,
         promise_streams,
         history,

@@ -1,7 +1,8 @@
 """The steps of the purchase, and signals beside them (belief 5)."""
 
 from features.families.entries import Entries
-from features.measures import count, days_since, last, total
+from features.measures import all_of, count, current, days_since, last, number, total
+from features.snapshots import DAY
 
 __all__ = ["FEATURES"]
 
@@ -25,6 +26,24 @@ FEATURES = (
         "step_regressions", "count", "steps back", total("steps", "is_regression"),
         "Steps recorded after a further one; zero if none.",
         "lower is better", "The purchase went back {value} times", "The purchase never went back",
+    ),
+    _feature(
+        "steps_skipped", "count", "steps",
+        all_of(lambda furthest, reached: furthest - reached, last("steps", "step"), total("steps", "is_first")),
+        "Steps before the furthest one that were never seen; zero if none.",
+        "lower is better", "{value} steps before the furthest one were skipped", "No step was skipped",
+    ),
+    _feature(
+        "advances_90d", "count", "steps", total("steps", "is_advance", 90),
+        "Steps of the last 90 days that went beyond all seen before; zero if none.",
+        "higher is better", "The purchase moved ahead {value} times in 90 days", "The purchase has not moved ahead in 90 days",
+    ),
+    _feature(
+        "days_to_furthest_step", "number", "days",
+        all_of(lambda then, created: number(then - created) / number(DAY),
+               last("steps", "advanced_s"), current("deals", "created_s")),
+        "Days from the deal's creation to the latest step that went beyond all seen before it; null if none.",
+        "lower is better", "The furthest step was reached {value} days after the start", "No step of the purchase is recorded",
     ),
     _feature(
         "days_since_step", "number", "days", days_since(last("steps")),
@@ -56,5 +75,10 @@ FEATURES = (
         "Times beta or launch partnership was agreed or offered; zero if none.",
         "higher is better", "Beta or launch partnership came up {value} times", "No beta was offered",
         "Belief 2: beta or launch partner is the honest way out. Not yet tested.",
+    ),
+    _feature(
+        "advisor_mentions", "count", "mentions", count("moments", kind="advisor_involved"),
+        "Times that an analyst or a consultancy had a part, as read from notes; zero if none.",
+        "depends", "An analyst or a consultancy came up {value} times", "No analyst or consultancy came up",
     ),
 )  # fmt: skip

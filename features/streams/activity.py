@@ -29,8 +29,8 @@ def _booked(known: Known) -> ir.Table:
     rows = known["activities"]
     rows = rows.filter(rows.kind.isin(_TALKS) & (rows.known_s < rows.occurred_s))
     return rows.select(
-        "kind", key=rows.deal, seen_s=rows.known_s, at_s=rows.occurred_s, until_s=rows.occurred_s,
-        row_id=rows.activity_id,
+        "kind", "direction", key=rows.deal, seen_s=rows.known_s, at_s=rows.occurred_s,
+        until_s=rows.occurred_s, row_id=rows.activity_id,
     )  # fmt: skip
 
 

@@ -1,54 +1,47 @@
-"""Streams of mutual qualification: what each side answers, and how far the sides agree."""
+"""Streams of mutual qualification: what each side answers, and when something was proposed."""
 
 import ibis
 import ibis.expr.types as ir
 
 from features.gate import Known
-from features.streams.stream import Stream, as_count
+from features.streams.stream import Stream
 
-__all__ = ["STREAMS"]
+__all__ = ["STREAMS", "answer_rows"]
 
-_ORDER = ["known_s", "source_row"]
+_ORDER = ["known_s", "source_row", "answer"]
+_PROPOSAL = "propos|quote|quotation|offer"
+"""What the name of a stage says (in lower case) that is entered with a proposal."""
 
 
-def _answers(known: Known) -> ir.Table:
-    """Each side's answer (0 to 4) to each question, until it answers anew."""
+def answer_rows(known: Known) -> ir.Table:
+    """Each side's answer (0 to 4) to each question, until it answers anew.
+
+    `level` tells the answer in words. `points` are one more than the answer, so that a sum of zero says
+    that there is none. `earlier_s` falls with time, so that the largest is the first.
+    """
     rows = known["qualification"]
     rows = rows.filter(rows.answer.notnull())
     of_side = ibis.window(group_by=["deal", "question", "side"], order_by=_ORDER)
+    answer = rows.answer.cast("int64")
     return rows.select(
-        "question", "side", key=rows.deal, seen_s=rows.known_s, at_s=rows.known_s,
-        row_id=rows.opportunity_id, answer=rows.answer.cast("int64"),
-        until_s=rows.known_s.lead().over(of_side),
+        "question", "side", "evidence", key=rows.deal, seen_s=rows.known_s, at_s=rows.known_s,
+        row_id=rows.opportunity_id, answer=answer, points=answer + 1,
+        level=answer.cast("string") + ibis.literal(" of 4"),
+        until_s=rows.known_s.lead().over(of_side), earlier_s=-rows.known_s,
     )  # fmt: skip
 
 
-def _agreements(known: Known) -> ir.Table:
-    """How far the sides' latest answers to a question lie apart, until either answers anew."""
-    rows = known["qualification"]
-    rows = rows.filter(rows.answer.notnull())
-    of_question = ibis.window(group_by=["deal", "question"], order_by=_ORDER)
-    so_far = ibis.window(group_by=["deal", "question"], order_by=_ORDER, rows=(None, 0))
-    vendor, customer = rows.side == "vendor", rows.side == "customer"
-    rows = rows.mutate(
-        vendor_answer=ibis.ifelse(vendor, rows.answer, ibis.null(rows.answer.type())),
-        customer_answer=ibis.ifelse(customer, rows.answer, ibis.null(rows.answer.type())),
-        vendor_turn=as_count(vendor).sum().over(so_far),
-        customer_turn=as_count(customer).sum().over(so_far),
-        next_s=rows.known_s.lead().over(of_question),
-    )
-    # a turn holds one answer of its side: the latest before or at the row
-    vendors = rows.vendor_answer.max().over(ibis.window(group_by=["deal", "question", "vendor_turn"]))
-    customers = rows.customer_answer.max().over(ibis.window(group_by=["deal", "question", "customer_turn"]))
-    rows = rows.mutate(gap=(vendors - customers).abs().cast("int64"))
-    rows = rows.filter(rows.gap.notnull())
+def _proposals(known: Known) -> ir.Table:
+    """Changes to a stage whose name says proposal, quote or offer."""
+    rows = known["deal_changes"]
+    rows = rows.filter((rows.field == "stage") & rows.new_value.lower().re_search(_PROPOSAL))
     return rows.select(
-        "question", "gap", key=rows.deal, seen_s=rows.known_s, at_s=rows.known_s, row_id=rows.opportunity_id,
-        until_s=rows.next_s, agrees=rows.gap <= 1,
+        key=rows.deal, seen_s=rows.changed_s, at_s=rows.changed_s, row_id=rows.opportunity_id,
+        stage=rows.new_value, earlier_s=-rows.changed_s,
     )  # fmt: skip
 
 
 STREAMS = (
-    Stream("answers", "deal", "qualification", "answers to the four questions, by side", _answers),
-    Stream("agreements", "deal", "qualification", "questions that both sides have answered", _agreements),
+    Stream("answers", "deal", "qualification", "answers to the four questions, by side", answer_rows),
+    Stream("proposals", "deal", "opportunity_changes", "stages entered with a proposal", _proposals),
 )

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from data.schema import BUYING_ROLES, TABLES
+from tests.features.oracle_buying import buying
 from tests.features.oracle_deals import commercial, custom, momentum
 from tests.features.oracle_promises import motive, promised
 from tests.features.oracle_room import room
@@ -97,6 +98,7 @@ def _snapshot(
         **promised(tables, deal["opportunity_id"], past, touches, as_of),
         **motive(tables, deal["opportunity_id"], touches, roles, as_of),
         **room(tables, deal, as_of),
+        **buying(tables, deal, of_deal["activities"], past["activities"], touches, changes, as_of),
         **commercial(tables, deal, changes, as_of),
         **custom(tables, deal, changes, as_of),
     }  # fmt: skip

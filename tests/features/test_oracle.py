@@ -14,7 +14,10 @@ from features.snapshots import Calendar
 from tests.features.oracle import oracle_rows
 from tests.features.worlds import END, Rows, features_at, frame_of, generate
 
-FAMILIES = ("stakeholders", "touchpoints", "momentum", "promises", "motive", "commercial", "custom")
+FAMILIES = (
+    "stakeholders", "touchpoints", "momentum", "journey", "motive", "qualification", "promises", "commercial",
+    "custom",
+)  # fmt: skip
 
 
 def differences(frame: pa.Table, expected: list[dict[str, Any]]) -> list[str]:
