@@ -17,7 +17,7 @@ from models.segment_rows import PULL, Sides, coefficients, gain_over
 __all__ = ["boundaries_among_random"]
 
 _RANDOM_WITHIN = (0.02, 0.98)
-"""Random boundaries lie between these shares of the earlier deals' headcounts, uniformly by share."""
+"""Random boundaries lie between these shares of the earlier rows' headcounts, uniformly by share."""
 
 
 def boundaries_among_random(

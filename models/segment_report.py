@@ -200,16 +200,9 @@ def _of_boundary(one: Boundary, is_beyond_size: bool, tested: int) -> str:
 
 
 def _rests_on(report: SegmentReport) -> str:
-    widths = [
-        gain.interval[1] - gain.interval[0]
-        for one in report.segmentations
-        for gain in one.gains.values()
-        if gain.interval
-    ]
-    unseen = f" Gains below about {max(widths) / 2:.4f} would not show." if widths else ""
     return (
         f"This rests on {report.test_deals:,} deals seen from {report.test_from:%Y-%m-%d} on, judged "
-        f"by shares learnt on {report.fitted_deals:,} earlier ones; it is association, in this data.{unseen}"
+        f"by shares learnt on {report.fitted_deals:,} earlier ones; it is association, in this data."
     )
 
 
