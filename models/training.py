@@ -22,7 +22,15 @@ from models.track_record import Bin, track_record
 from models.typical import typical_values
 from models.win_model import WinModel
 
-__all__ = ["TrainingParams", "fit_rows", "fit_win", "train_win", "window_rows"]
+__all__ = [
+    "CALIBRATION_DEAL_POWER",
+    "TrainingParams",
+    "fit_encoder",
+    "fit_rows",
+    "fit_win",
+    "train_win",
+    "window_rows",
+]
 
 CALIBRATION_DEAL_POWER = 0.5
 """A line from few deals is steadier if the longest of them do not speak for all; see `window_weights`."""
@@ -88,20 +96,27 @@ def fit_win(
 ) -> WinModel:
     """The win model of a shape and number of rounds that are settled: all of training but the search."""
     _check_rows(frame, labels, split)
-    known = pa.array(split.train.known)
-    seen, y = frame.filter(known), known_outcomes(labels)[split.train.known]
-    weight = window_weights(labels, split.train, deal_power=deal_power)[split.train.known]
-    encoder = Encoder.fit(seen, y, rows=np.ones(y.size, dtype=bool), weight=weight, features=features)
-    train = Rows(encoder.transform(seen), y, weight, deal_codes(labels)[split.train.known])
+    encoder, train = fit_encoder(frame, labels, split.train, features, deal_power=deal_power)
     calibration = window_rows(frame, labels, split.calibration, encoder, deal_power=CALIBRATION_DEAL_POWER)
     model = fit_rows(encoder, train, calibration, found=found, held=held_directions(features), seed=seed)
     return replace(
         model,
         trained=_describe(labels, split, found, deal_power, seed, features),
-        typical=typical_values(seen, encoder, rows=y == 1),
+        typical=typical_values(frame.filter(pa.array(split.train.known)), encoder, rows=train.y == 1),
         record=_record(model, calibration),
         note=model.calibration.note,
     )
+
+
+def fit_encoder(
+    frame: pa.Table, labels: pa.Table, window: Window, features: Sequence[Feature], *, deal_power: float = 0.0
+) -> tuple[Encoder, Rows]:
+    """What is learnt of each column from a window's rows of known outcome, and these rows encoded by it."""
+    rows = window.known
+    seen, y = frame.filter(pa.array(rows)), known_outcomes(labels)[rows]
+    weight = window_weights(labels, window, deal_power=deal_power)[rows]
+    encoder = Encoder.fit(seen, y, rows=np.ones(y.size, dtype=bool), weight=weight, features=features)
+    return encoder, Rows(encoder.transform(seen), y, weight, deal_codes(labels)[rows])
 
 
 def window_rows(
@@ -115,18 +130,25 @@ def window_rows(
 
 
 def fit_rows(
-    encoder: Encoder, train: Rows, calibration: Rows, *, found: Found, held: Sequence[int], seed: int
+    encoder: Encoder,
+    train: Rows,
+    calibration: Rows,
+    *,
+    found: Found,
+    held: Sequence[int],
+    seed: int,
+    line: LinearPart | None = None,
 ) -> WinModel:
     """Trees and line on rows that are encoded already, calibrated; it knows nothing else about itself.
 
-    held: per column 1, -1 or 0, see `held_directions`.
+    held: per column 1, -1 or 0, see `held_directions`. line: one fitted on these very rows before.
     """
     booster = fit_booster(train.binned(seed), found.shape, rounds=found.rounds, seed=seed, held=held)
     raw = WinModel(
         kind="lightgbm",
         encoder=encoder,
         booster_text=booster.model_to_string(),
-        linear=LinearPart.fit(train.X, train.y, train.weight, held=held),
+        linear=line or LinearPart.fit(train.X, train.y, train.weight, held=held),
         calibration=Calibration(1.0, 0.0),
         base=0.0,
         trained={},
@@ -135,13 +157,13 @@ def fit_rows(
     )
     if not calibration.y.size:
         return replace(raw, calibration=IDENTITY)
-    line = fit_calibration(
+    calibrated = fit_calibration(
         raw.log_odds_of(calibration.X),
         calibration.y,
         calibration.weight,
         n_deals=np.unique(calibration.deal).size,
     )
-    return replace(raw, calibration=line)
+    return replace(raw, calibration=calibrated)
 
 
 def _record(model: WinModel, calibration: Rows) -> tuple[Bin, ...]:
