@@ -36,6 +36,7 @@ from features.snapshots import (
 from models.win_model import WinModel
 from pipelines.job import Job
 from pipelines.progress import Say
+from pipelines.rooms import deal_tables
 from serving.facts import deal_facts
 from serving.publish import publish
 from serving.published import Published, current_run_id, open_published
@@ -127,7 +128,9 @@ def publish_scores(
     say(f"scoring {built.open.num_rows:,} open deals with {model.version}")
     ids: Any = built.open["opportunity_id"].to_pylist()
     with open_warehouse(job.workspace) as warehouse:
-        facts = deal_facts(warehouse.tables(view.as_of), view.as_of, ids)
+        tables = warehouse.tables(view.as_of)
+        facts = deal_facts(tables, view.as_of, ids)
+        beside = deal_tables(tables, view.as_of, ids, say)
     before, previous = _scores_before(job.workspace)
     publication = score_deals(
         model,
@@ -137,6 +140,7 @@ def publish_scores(
         as_of=view.as_of,
         data_version=view.data_version,
         before=before,
+        beside=beside,
         about={"note": model.note, "previous_run_id": previous, "warnings": list(warnings)},
     )
     publish(job.workspace, job.run_id, publication)

@@ -15,7 +15,7 @@ from data.errors import UsageError
 from models.explain import Driver
 from serving.published import Published
 
-__all__ = ["DealScore", "Explanation", "Reason", "explain_deal", "rank_deals"]
+__all__ = ["DealScore", "Explanation", "Reason", "explain_deal", "rank_deals", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,11 @@ def explain_deal(published: Published, opportunity_id: str) -> Explanation:
     row = _row(ranked, place)
     drivers = [
         Driver(one["family"], one["title"], one["log_odds"])
-        for one in _rows_of(published.table("win_drivers.parquet"), opportunity_id)
+        for one in rows_of(published.table("win_drivers.parquet"), opportunity_id)
     ]
     reasons = [
         Reason(one["feature"], one["log_odds"], one["sentence"])
-        for one in _rows_of(published.table("win_reasons.parquet"), opportunity_id)
+        for one in rows_of(published.table("win_reasons.parquet"), opportunity_id)
     ]
     return Explanation(
         deal=_deal(place + 1, row),
@@ -144,7 +144,7 @@ def _places_of(deals: pa.Table, owner: str) -> list[int]:
     raise UsageError(f"--owner: no open deal belongs to {owner!r}. {remedy}")
 
 
-def _rows_of(table: pa.Table, opportunity_id: str) -> list[dict[str, Any]]:
+def rows_of(table: pa.Table, opportunity_id: str) -> list[dict[str, Any]]:
     """A deal's rows in a table that is sorted by deal."""
     column: Any = table["opportunity_id"]
     every = range(table.num_rows)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -35,8 +36,8 @@ class Publication:
 
     scores: opportunity_id, as_of, p_win, log_odds, base_log_odds, model_version. contributions and
     features: the same feature columns, in log-odds and as the model sees them. drivers, reasons and
-    deals: what a reader needs to explain a score without the model. about: plain facts for the
-    manifest (evidence, baselines, warnings).
+    deals: what a reader needs to explain a score without the model. beside: further tables of these deals
+    by file name (see `serving.room`). about: plain facts for the manifest (evidence, baselines, warnings).
     """
 
     as_of: datetime
@@ -48,6 +49,7 @@ class Publication:
     drivers: pa.Table
     reasons: pa.Table
     deals: pa.Table
+    beside: Mapping[str, pa.Table] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
 
     def files(self) -> dict[str, pa.Table]:
@@ -59,6 +61,7 @@ class Publication:
             "win_drivers.parquet": self.drivers,
             "win_reasons.parquet": self.reasons,
             "win_deals.parquet": self.deals,
+            **self.beside,
         }
 
 
@@ -111,6 +114,13 @@ def check_publication(publication: Publication) -> None:
         raise PublishError(
             "win_scores: expected one row per deal, sorted by opportunity_id; found otherwise."
         )
+    for name, table in publication.beside.items():
+        found: list[Any] = table.column("opportunity_id").to_pylist()
+        if found != sorted(found) or not set(found) <= set(ids):
+            raise PublishError(
+                f"{name}: expected rows of the deals of win_scores, sorted by deal; found otherwise. "
+                "Nothing was published."
+            )
     _check_additivity(scores, contributions)
 
 

@@ -30,12 +30,14 @@ def score_deals(
     as_of: datetime,
     data_version: str,
     before: Mapping[str, float] | None = None,
+    beside: Mapping[str, pa.Table] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Publication:
     """What is published about the deals open at as_of: scores, contributions, features, drivers, reasons.
 
     frame: their feature frame. facts: `deal_facts`, row for row alike. features: the catalogue by name,
-    for the sentences. before: probabilities of the run before, by deal. Raises ModelContractError if
+    for the sentences. before: probabilities of the run before, by deal. beside: further tables of the deals,
+    by file name. Raises ModelContractError if
     the model cannot read the frame.
     """
     base, parts = model.contributions(frame)
@@ -66,6 +68,7 @@ def score_deals(
         drivers=summed,
         reasons=told,
         deals=_deals(model, facts, p_win, told, before or {}),
+        beside=dict(beside or {}),
         about=dict(about or {}),
     )
 

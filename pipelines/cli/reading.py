@@ -47,18 +47,29 @@ def explain(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Say why a deal has its probability: drivers that add up exactly, and sentences.
+    """Say why a deal has its probability: drivers that add up exactly, sentences, and the deal's room.
+
+    The room: who is missing compared with won deals alike, what was promised, where the spiral of promises
+    stands, how both sides answer the four questions.
 
     Example: dealcast explain OPP-000123 --workspace demo
     """
     with reporting(as_json=as_json, debug=debug) as output:
+        from rich.console import Group
+
         from pipelines.show import explanation_view
+        from pipelines.show_room import room_view
         from serving.deals import explain_deal
         from serving.published import open_published
+        from serving.room import deal_room
 
         settings = settings_of(config, workspace=workspace)
-        explanation = explain_deal(open_published(settings.workspace), opportunity_id)
-        output.result(asdict(explanation), explanation_view(explanation, top=settings.explain_top))
+        published = open_published(settings.workspace)
+        explanation, room = explain_deal(published, opportunity_id), deal_room(published, opportunity_id)
+        output.result(
+            asdict(explanation) | {"room": asdict(room)},
+            Group(explanation_view(explanation, top=settings.explain_top), room_view(room)),
+        )
 
 
 def evidence(
