@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from features.catalogue import STREAMS
 from features.feature import Feature, Formula, Learnt, Measure
-from features.gate import Known, gate
+from features.gate import OF_DEALS, Known, gate
 from features.running import Grid, run_measures
 from features.snapshots import Snapshots
 from features.streams.people import touches
@@ -142,6 +142,8 @@ def known_spine(
     """The snapshots with the keys of every entity (see `ENTITY_KEYS`), and the tables behind the gate."""
     numbered = keep("numbered", _numbered(snapshots))
     known = gate(tables, snapshots.calendar, numbered.select("opportunity_id", "deal").distinct())
+    for name in OF_DEALS:
+        known[name] = keep(name, known[name])
     known["touches"] = keep("touches", touches(known))
     return keep("spine", _with_owner(numbered, snapshots, known)), known
 

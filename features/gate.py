@@ -13,12 +13,15 @@ import ibis.expr.types as ir
 from data.schema import TABLES
 from features.snapshots import Calendar
 
-__all__ = ["Known", "gate"]
+__all__ = ["OF_DEALS", "Known", "gate"]
 
 Known = Mapping[str, ir.Table]
 """Canonical tables behind the gate, by name."""
 
-_OF_DEALS = ("activities", "moments", "opportunity_contacts", "promises", "qualification")
+OF_DEALS = (
+    "activities", "moments", "opportunity_contacts", "promises", "qualification", "deal_changes",
+)  # fmt: skip
+"""The tables that are cut to the deals wanted, and have their number `deal`."""
 _ALL_OF = ("activities", "opportunity_contacts")
 _FROM_TEXT = {"moments": "text_moments", "promises": "text_promises"}
 
@@ -65,7 +68,8 @@ def gate(tables: Mapping[str, ir.Table], calendar: Calendar, deals_wanted: ir.Ta
     known["deal_changes"] = known["opportunity_changes"]
     for name in _ALL_OF:
         known[f"all_{name}"] = known[name]
-    for name in (*_OF_DEALS, "deal_changes"):
+    known["activities"] = known["activities"].drop("subject", "body")
+    for name in OF_DEALS:
         known[name] = known[name].inner_join(deals_wanted, "opportunity_id")
     return known
 
