@@ -4,7 +4,7 @@ Unlike a feature this tells of every meeting up to a time, with the second from 
 so that whoever labels or predicts can take the part before a snapshot and the part after it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,9 +37,14 @@ class MeetingHistory:
     members: pa.Table
 
 
-def meeting_history(tables: Mapping[str, ir.Table], as_of: datetime) -> MeetingHistory:
-    """The history of every deal's meetings known before as_of, in the order of opportunity_id."""
+def meeting_history(
+    tables: Mapping[str, ir.Table], as_of: datetime, deals_wanted: Collection[str] | None = None
+) -> MeetingHistory:
+    """The meetings known before as_of of the deals wanted, by default all, in the order of opportunity_id."""
     deals = tables["opportunities"].select("opportunity_id").distinct()
+    if deals_wanted is not None:
+        wanted = ibis.memtable(pa.table({"wanted": pa.array(sorted(set(deals_wanted)), pa.string())}))
+        deals = deals.semi_join(wanted, deals.opportunity_id == wanted.wanted)
     deals = deals.mutate(deal=ibis.row_number().over(ibis.window(order_by="opportunity_id")).cast("int64"))
     calendar = Calendar(as_of, DAY)
     known = gate(tables, calendar, deals)

@@ -6,16 +6,19 @@ Plain functions like those in `pipelines.steps`.
 from dataclasses import dataclass
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from data.warehouse import open_warehouse
 from features.feature import Feature, Learnt
+from features.meetings import meeting_history
 from models.arrays import BoolArray, deal_codes, known_outcomes
 from models.audit import AuditReport
 from models.baselines import fit_baselines
 from models.censoring import window_weights
 from models.evaluation import Evaluation, evaluate, write_evaluation
 from models.labels import label_frame
+from models.room.room import learn_room
 from models.split import Split, Window, time_split
 from models.training import train_win
 from models.win_model import WinModel, baseline_model
@@ -23,7 +26,12 @@ from pipelines.job import Job
 from pipelines.progress import Say
 from pipelines.steps import Built, View
 
-__all__ = ["Labelled", "baseline", "evaluate_model", "kept_features", "label_and_split", "train_model"]
+__all__ = [
+    "ROOM_FILE", "Labelled", "baseline", "evaluate_model", "kept_features", "label_and_split",
+    "learn_the_room", "train_model",
+]  # fmt: skip
+
+ROOM_FILE = "room.json"
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,21 @@ def train_model(job: Job, view: View, rows: Labelled, features: tuple[Feature, .
         n_trials=job.settings.n_trials,
         on_step=say,
     )
+
+
+def learn_the_room(job: Job, view: View, rows: Labelled, model: WinModel, say: Say) -> WinModel:
+    """The model with what won deals teach about the room; write room.json, which says how well it holds.
+
+    A baseline is returned as it is: there is too little to learn from.
+    """
+    if model.kind == "baseline":
+        return model
+    with open_warehouse(job.workspace) as warehouse:
+        history = meeting_history(warehouse.tables(view.as_of), view.as_of)
+    room, found = learn_room(rows.frame, rows.labels, rows.split, history, seed=job.settings.seed)
+    say(found["attendance"]["note"])
+    (job.run_dir / ROOM_FILE).write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
+    return model.with_room(room)
 
 
 def evaluate_model(

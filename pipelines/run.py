@@ -12,7 +12,14 @@ from models.registry import Registered, RegistryUnreachableError
 from pipelines.auditing import AUDIT_FILE, GATE, audit_features
 from pipelines.champion import Serving, choose_model, register_model
 from pipelines.job import Job, RunResult
-from pipelines.learning import evaluate_model, kept_features, label_and_split, train_model
+from pipelines.learning import (
+    ROOM_FILE,
+    evaluate_model,
+    kept_features,
+    label_and_split,
+    learn_the_room,
+    train_model,
+)
 from pipelines.progress import Progress
 from pipelines.reporting import REPORT_FILE, write_report
 from pipelines.steps import View, build_features, choose_instant, load_source, publish_scores
@@ -30,6 +37,7 @@ STEPS: dict[Callable[..., Any], str] = {
     label_and_split: "Labelling snapshots and splitting them by time",
     audit_features: "Auditing rows and features for leaks",
     train_model: "Training",
+    learn_the_room: "Learning who is in the room",
     evaluate_model: "Evaluating out of time",
     write_report: "Writing the report",
     register_model: "Registering the model",
@@ -56,6 +64,7 @@ def win_run(job: Job, do: Do) -> RunResult:
     audited.check_structure()
     features = kept_features(built, audited)
     trained = do(train_model, job, view, rows, features)
+    trained = do(learn_the_room, job, view, rows, trained)
     evaluation = do(evaluate_model, job, rows, features, trained)
     do(write_report, job, built, rows, trained, evaluation, audited)
     registered, away = _unless_away(do, job, view, trained, evaluation, audited)
@@ -131,6 +140,7 @@ def _result(
         "test_predictions": job.run_dir / PREDICTIONS_FILE,
         "audit": job.run_dir / AUDIT_FILE,
         "report": job.run_dir / REPORT_FILE,
+        "room": job.run_dir / ROOM_FILE,
     }
     return RunResult(
         run_id=job.run_id,

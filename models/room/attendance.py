@@ -26,7 +26,6 @@ BASELINES: tuple[Basis, Basis] = ("role_frequency", "deal_frequency")
 _LIKELY = 0.2
 """A role that neither came nor is recorded is asked about if so many won deals alike had engaged it."""
 
-_MOST_SNAPSHOTS = 40_000
 _ROUNDS = 150
 _PULLS = (0.5, 1.0, 2.0, 4.0, 8.0)
 _OF_DEAL = (
@@ -59,12 +58,6 @@ class Rows:
     def labelled(self) -> "Rows":
         """Those of known label."""
         return self.where(~np.isnan(self.y))
-
-    def thinned(self) -> "Rows":
-        """Those of every second, third, … snapshot, so that 40,000 are left at most."""
-        snapshots = np.unique(self.snapshot)
-        step = -(-snapshots.size // _MOST_SNAPSHOTS)
-        return self if step <= 1 else self.where(np.isin(self.snapshot, snapshots[::step]))
 
     def where(self, chosen: BoolArray) -> "Rows":
         """The rows chosen."""
@@ -123,8 +116,8 @@ class Attendance:
 
     @classmethod
     def fit(cls, rows: Rows, roles: tuple[str, ...], *, seed: int) -> "Attendance | None":
-        """Fitted on labelled rows, an even share of them above a set count; None without both outcomes."""
-        rows = rows.labelled().thinned()
+        """Fitted on the labelled rows; None if they have one outcome only."""
+        rows = rows.labelled()
         if not 0 < rows.y.sum() < rows.y.size:
             return None
         rates = _rates(rows, len(roles))

@@ -17,6 +17,8 @@ from models.split import Split
 
 __all__ = ["Room", "learn_room"]
 
+_MOST_SNAPSHOTS = 40_000
+
 
 @dataclass(frozen=True)
 class Room:
@@ -45,19 +47,25 @@ def learn_room(
     """The room learnt in the training window, and how it did in the test window (plain values).
 
     frame, labels: row for row alike. Expected roles come from deals won by the window's end, attendance from
-    every snapshot of the window with a next meeting by its end.
+    snapshots of the window with a next meeting by its end; an even share of them above 40,000 snapshots.
     """
     expected = ExpectedRoles.fit(frame, known_outcomes(labels), rows=split.train.known)
-    past = frame.filter(pa.array(split.train.inside))
+    past = _thinned(frame.filter(pa.array(split.train.inside)))
     rows = attendance_rows(past, history, expected, until_s=_second(split.train.end))
     attendance = Attendance.fit(rows, expected.roles, seed=seed)
     if attendance is None:
         judged = {"basis": None, "note": "No role was seen at a meeting, and missed at another, in training."}
         return Room(expected, None), {"expected_roles": _described(expected), "attendance": judged}
-    later = frame.filter(pa.array(split.test.inside))
-    asked = attendance_rows(later, history, expected, until_s=_second(split.as_of)).thinned()
+    later = _thinned(frame.filter(pa.array(split.test.inside)))
+    asked = attendance_rows(later, history, expected, until_s=_second(split.as_of))
     attendance, judged = judge_attendance(attendance, asked, seed=seed)
     return Room(expected, attendance), {"expected_roles": _described(expected), "attendance": judged}
+
+
+def _thinned(frame: pa.Table) -> pa.Table:
+    step = -(-frame.num_rows // _MOST_SNAPSHOTS)
+    every: Any = pa.array(np.arange(0, frame.num_rows, step))
+    return frame if step <= 1 else frame.take(every)
 
 
 def _second(at: datetime) -> int:
