@@ -113,10 +113,10 @@ HELD_OUT: dict[str, tuple[str, ...]] = {
         "Each of the two vendors gets a day to show the same use case.",
         "Bake-off on Thursday, same data set for everyone.",
         "Two suppliers, one identical task, one jury: that is the last test.",
-        "Both remaining bidders have to demo against a fixed scorecard.",
+        "Both bidders have to demo against a fixed scorecard.",
         "Comparative evaluation is under way, both systems run in parallel.",
         "The two finalists are benchmarked against each other.",
-        "Scripted demos for the last two vendors, scored by a panel.",
+        "Scripted demos by both vendors, scored by a panel.",
     ),
     "negotiation": (
         "Haggling over the discount.",
