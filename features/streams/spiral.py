@@ -144,53 +144,48 @@ def _again(events: ir.Table, slip: ir.Table) -> ir.Table:
 
 def _in_silence(known: Known, events: ir.Table, meetings: ir.Table) -> ir.Table:
     """Promises made after attention was lost, judged by what is known when the promise is."""
-    made = _told(events.filter(events.event == "promised"), "promised")
+    made = _told(events.filter(events.event == "promised"), "promised").select(*_ROW)
     talks = _stream(activity.STREAMS, "activities", known)
-    talks = talks.filter(talks.two_way).semi_join(events, "key")
+    talks = talks.filter(talks.two_way)
     nothing = ibis.null("int64")
-    both = ibis.union(
-        made.select(*_ROW, heard_s=nothing, drop_code=nothing, turn=ibis.literal(1, "int8")),
-        talks.select(*_row_of(talks), heard_s=talks.at_s, drop_code=nothing, turn=ibis.literal(0, "int8")),
-        meetings.select(*_ROW, "drop_code", heard_s=nothing, turn=ibis.literal(0, "int8")),
+    met = ibis.union(
+        talks.select(with_key="key", met_s="seen_s", heard_s=talks.at_s, fewer_s=nothing),
+        meetings.select(with_key="key", met_s="seen_s", heard_s=nothing, fewer_s=meetings.fewer_s),
     )
-    so_far = ibis.window(group_by="key", order_by=["seen_s", "turn"], rows=(None, 0))
-    both = both.mutate(heard_s=both.heard_s.max().over(so_far), drop_code=both.drop_code.max().over(so_far))
-    lost = (both.at_s - both.heard_s >= _SILENCE_DAYS * DAY) | (both.drop_code % 2 == 1)
-    return both.filter((both.turn == 1) & lost)
-
-
-def _row_of(talks: ir.Table) -> list[ir.Value]:
-    """The columns of `_ROW` for activities, which tell nothing themselves."""
-    return [
-        talks.key, talks.seen_s, talks.at_s, talks.row_id, ibis.literal("activities").name("source"),
-        ibis.literal("").name("what"),
-    ]  # fmt: skip
+    by_then = made.inner_join(met, [made.key == met.with_key, met.met_s <= made.seen_s])
+    rows = by_then.group_by(_ROW).agg(heard_s=by_then.heard_s.max(), fewer_s=by_then.fewer_s.max())
+    return rows.filter((rows.at_s - rows.heard_s >= _SILENCE_DAYS * DAY) | (rows.fewer_s % 2 == 1))
 
 
 def _meetings(known: Known, events: ir.Table) -> ir.Table:
-    """Past meetings of deals with promises: `best_before`, the highest level reached before, and `drop_code`,
-    whose largest value so far is odd where fewer came to the latest meeting than before."""
+    """Past meetings of deals with promises: `best_before`, the highest level reached before, and `fewer_s`,
+    twice the second of the meeting and one more where fewer came than before: odd if the latest one did."""
     touched = known["touches"].semi_join(events, "key")
     rows = _stream(people.STREAMS, "meetings", {**known, "touches": touched})
     before = ibis.window(group_by="key", order_by=["seen_s", "at_s", "activity_id"], rows=(None, -1))
-    came = rows.attendance.cast("int64").cast("string")
-    level = rows.seniority.cast("int64").cast("string").fill_null("unknown")
-    new = rows.new_faces.cast("int64").cast("string")
-    words = ibis.literal("").concat(came, " came, ", new, " of them new; highest level ", level, " of 5")
     return rows.mutate(
         best_before=rows.seniority.max().over(before),
-        drop_code=rows.rank * 2 + as_count(rows.attendance < rows.attendance_before),
-        source=ibis.literal("activities"), what=words,
-    )  # fmt: skip
+        fewer_s=rows.at_s * 2 + as_count(rows.attendance < rows.attendance_before),
+    )
 
 
 def _new_faces(meetings: ir.Table) -> ir.Table:
-    return meetings.filter((meetings.new_faces > 0) & meetings.attendance_before.notnull())
+    return _came(meetings.filter((meetings.new_faces > 0) & meetings.attendance_before.notnull()))
 
 
 def _juniors(meetings: ir.Table) -> ir.Table:
     fell = meetings.best_before - meetings.seniority >= _LEVELS_BELOW
-    return meetings.filter((meetings.seniority == 1) | fell)
+    return _came(meetings.filter((meetings.seniority == 1) | fell))
+
+
+def _came(meetings: ir.Table) -> ir.Table:
+    """Meetings with who came, in words."""
+    came, new, level = (
+        meetings[name].cast("int64").cast("string").fill_null("unknown")
+        for name in ("attendance", "new_faces", "seniority")
+    )
+    words = ibis.literal("").concat(came, " came, ", new, " of them new; highest level ", level, " of 5")
+    return meetings.mutate(source=ibis.literal("activities"), what=words)
 
 
 def _moments(known: Known) -> ir.Table:

@@ -210,9 +210,14 @@ def _attention_lost(event: Seen, past: Tables, meetings: list[Row]) -> bool:
     held = [m for m in meetings if m["seen"] <= event.seen]
     if not held:
         return False
-    latest = max(held, key=lambda m: (m["at"], m["key"]))
-    before = [m["came"] for m in meetings[: meetings.index(latest)]][-3:]
-    return bool(before) and latest["came"] < fmean(before)
+    latest = max(m["at"] for m in held)
+    return any(m["at"] == latest and _fewer(m, meetings) for m in held)
+
+
+def _fewer(meeting: Row, meetings: list[Row]) -> bool:
+    """Whether fewer came than to the three meetings recorded before."""
+    before = [m["came"] for m in meetings[: meetings.index(meeting)]][-3:]
+    return bool(before) and meeting["came"] < fmean(before)
 
 
 def _meetings(tables: Tables, past: Tables, touches: Touches) -> list[Row]:

@@ -172,7 +172,7 @@ def test_the_ledger_tells_each_promise_from_its_making_to_its_end() -> None:
     assert rows["sso"]["evidence"] == "p005.0sso; p015.0sso; p030.0sso; p050.0sso"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_features_are_what_one_counts_in_the_ledger(seed: int) -> None:
     tables = memory_tables(generate(seed, deals=30, density=2))
     as_of = END - timedelta(days=30)

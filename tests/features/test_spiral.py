@@ -228,7 +228,7 @@ def test_of_a_closed_deal_the_spiral_ends_with_the_close() -> None:
     assert spiral_phases(memory_tables(rows), day(60)).num_rows == 0
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_features_are_what_one_counts_in_the_phases(seed: int) -> None:
     tables = memory_tables(generate(seed, deals=30, density=2))
     as_of = END - timedelta(days=30)
