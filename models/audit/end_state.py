@@ -79,9 +79,10 @@ def end_states(tables: Mapping[str, ir.Table], instant: Any) -> EndStates:
 
 
 def _last_change(changes: ir.Table, closed: ir.Table, name: str) -> ir.Table:
-    """The last value of a field before or at the close, and its first."""
+    """The last value of a field up to the close, the last one before it, and the first."""
     mine = changes.filter(changes.field == name)
     mine = mine.inner_join(closed.select("opportunity_id", "closed_at"), "opportunity_id")
+    mine = mine.filter(mine.changed_at <= mine.closed_at)
     order = [mine.changed_at, mine.source_row] if "source_row" in changes.columns else [mine.changed_at]
     placed = mine.mutate(
         place=ibis.row_number().over(group_by="opportunity_id", order_by=[ibis.desc(each) for each in order]),

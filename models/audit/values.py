@@ -206,7 +206,7 @@ def _candidates(column: _Column, rows: Rows) -> Iterator[tuple[str, BoolArray]]:
         return
     levels, counts = np.unique(column.texts.astype(str)[column.filled], return_counts=True)
     common = levels[np.argsort(-counts, kind="stable")][:_MOST_LEVELS_TRIED]
-    if len(common) > 1:
-        yield f"whose value is not {common[0][:60]!r}", column.filled & (column.texts != common[0])
     for level in common:
         yield f"whose value is {level[:60]!r}", column.filled & (column.texts == level)
+    if len(common) > 1:
+        yield f"whose value is not {common[0][:60]!r}", column.filled & (column.texts != common[0])

@@ -10,6 +10,7 @@ import pytest
 from data.errors import ModelContractError
 from features.feature import Feature, Measure
 from models.audit import audit, present_values
+from models.audit.findings import CHECKS
 from models.metrics import auc
 
 START = datetime(2025, 1, 6, tzinfo=UTC)
@@ -200,3 +201,133 @@ def test_an_empty_history_is_no_error():
     _, keys = _keys(4)
     report = audit(keys.slice(0, 0), np.ones(0), weight=np.ones(0), features=(), open_frame=keys.slice(0, 0))
     assert report.findings == ()
+
+
+def test_a_leak_in_few_deals_is_seen_where_it_is_filled():
+    rng, by_deal, y = _outcomes(600)
+    held = np.repeat(rng.random(len(by_deal)) < 0.2, 3)
+    shapes = pa.array(np.where(y > 0.5, "round", "square").tolist(), pa.string(), mask=~held)
+    report = _audited(
+        {"x_shape": shapes}, {"x_shape": pa.nulls(100, pa.string())}, {"x_shape": "category"}, y
+    )
+    assert {f.check for f in report.findings} == {"filled_part_auc", "decisive_value"}
+
+
+def test_a_value_that_comes_with_losses_alone_is_named_and_one_that_mostly_does_is_not():
+    rng, by_deal, y = _outcomes(600)
+    lost = by_deal < 0.5
+    rare, often = np.repeat(rng.random((2, len(by_deal))) < 0.3, 3, axis=1)
+    honest = np.repeat(rng.random(len(by_deal)) < np.where(lost, 0.3, 0.06), 3)
+    columns = {
+        "x_topic": _texts(["price" if r and v < 0.5 else "fit" for r, v in zip(rare, y, strict=True)]),
+        "x_gone": pa.array(often & (y < 0.5)),
+        "x_worry": pa.array(honest),
+    }
+    kinds = {"x_topic": "category", "x_gone": "flag", "x_worry": "flag"}
+    open_ = {"x_topic": _texts(["fit", "price"] * 50), "x_gone": pa.array([False, True] * 50),
+             "x_worry": pa.array([False, True] * 50)}  # fmt: skip
+    report = _audited(columns, open_, kinds, y)
+    assert report.dropped == ("x_gone", "x_topic")
+    said = {f.feature: f.evidence for f in report.findings}
+    assert "deals whose value is 'price' were lost" in said["x_topic"]
+    assert "where it is set were lost" in said["x_gone"]
+
+
+def test_a_code_whose_first_letters_know_the_outcome_is_named():
+    rng, by_deal, y = _outcomes(300)
+    codes = [f"{'AK' if w else 'BR'}{n}" for w, n in zip(by_deal > 0.5, rng.permutation(300), strict=True)]
+    report = _audited(
+        {"x_case": _texts(np.repeat(codes, 3))}, {"x_case": _texts([f"AK{n}" for n in range(900, 1000)])},
+        {"x_case": "category"}, y,
+    )  # fmt: skip
+    assert ("x_case", "single_feature_auc") in {(f.feature, f.check) for f in report.findings}
+
+
+def test_a_leak_that_began_late_is_seen_on_the_newest_deals():
+    rng, by_deal, y = _outcomes(900)
+    newest = np.arange(900) >= 620
+    value = np.where(newest, by_deal + rng.normal(0, 0.2, 900), rng.normal(0, 1, 900))
+    closed, open_ = {"x_score": pa.array(np.repeat(value, 3))}, {"x_score": pa.array(rng.random(100))}
+    report = _audited(closed, open_, {"x_score": "number"}, y)
+    assert [f.check for f in report.findings] == ["holdout_auc"]
+
+
+def test_a_flag_that_every_closed_deal_has_and_no_open_one_is_set_at_close():
+    _, _, y = _outcomes()
+    n = len(y)
+    closed, open_ = {"x_filed": pa.array(np.ones(n, bool))}, {"x_filed": pa.array(np.zeros(100, bool))}
+    _, keys = _keys(100, 1, "late")
+    lately = keys.append_column("x_filed", pa.array(np.ones(100, bool)))
+    report = _audited(closed, open_, {"x_filed": "flag"}, y, closed_frame=lately)
+    assert [f.check for f in report.findings] == ["set_at_close"]
+    assert "not set in 100% of 100 deals open" in report.findings[0].evidence
+    too_few = _audited(closed, open_, {"x_filed": "flag"}, y, closed_frame=lately.slice(0, 5))
+    assert too_few.dropped == ()
+
+
+def test_a_field_that_a_team_ceased_to_use_is_not_taken_for_one_filled_at_close():
+    rng, _, y = _outcomes()
+    closed = {"x_old": _texts([["a", "b"][i] for i in rng.integers(0, 2, len(y))])}
+    open_ = {"x_old": pa.nulls(100, pa.string())}
+    _, keys = _keys(100, 1, "late")
+    lately = keys.append_column("x_old", pa.nulls(100, pa.string()))
+    assert _audited(closed, open_, {"x_old": "category"}, y, closed_frame=lately).dropped == ()
+    still = keys.append_column("x_old", _texts(["a", "b"] * 50))
+    report = _audited(closed, open_, {"x_old": "category"}, y, closed_frame=still)
+    assert [f.check for f in report.findings] == ["fill_rate_jump"]
+
+
+@pytest.mark.parametrize(
+    "name", ["opportunities_x_Loss_Reason__c", "x_is_won_history", "accounts_x_hs_closed_amount"]
+)
+def test_a_field_named_as_one_of_the_close_is_left_out_whatever_it_holds(name):
+    rng, _, y = _outcomes()
+    report = _audited(
+        {name: pa.array(rng.random(len(y)))}, {name: pa.array(rng.random(100))}, {name: "number"}, y
+    )
+    assert [(f.feature, f.check) for f in report.findings] == [(name, "banned_name")]
+
+
+def test_a_present_state_is_banned_as_a_column_and_welcome_as_a_history():
+    rng, _, y = _outcomes()
+    for name, dropped in (("opportunities_x_probability", True), ("x_probability_history", False)):
+        report = _audited(
+            {name: pa.array(rng.random(len(y)))}, {name: pa.array(rng.random(100))}, {name: "number"}, y
+        )
+        assert bool(report.dropped) is dropped
+
+
+def test_a_stage_that_says_closed_while_deals_are_open_is_left_out_with_what_follows_from_it():
+    rng, _, y = _outcomes(400)
+    early = np.repeat(rng.random(400) < 0.1, 3) & (np.arange(1200) % 3 == 2)
+    stage = _texts(np.where(early, "6 - Closed Won", "Negotiation"))
+    position = pa.array(np.where(early, 6.0, 5.0))
+    kinds = {"stage": "category", "stage_position": "number"}
+    open_ = {"stage": _texts(["Negotiation"] * 100), "stage_position": pa.array(np.full(100, 5.0))}
+    report = _audited({"stage": stage, "stage_position": position}, open_, kinds, y, family="momentum")
+    assert {(f.feature, f.check) for f in report.findings} == {
+        ("stage", "closed_stage"), ("stage_position", "closed_stage"),
+    }  # fmt: skip
+    once = _texts(np.where(np.arange(1200) == 5, "Closed Won", "Negotiation"))
+    few = _audited({"stage": once}, {"stage": open_["stage"]}, {"stage": "category"}, y, family="momentum")
+    assert few.dropped == ()
+
+
+def test_each_check_has_a_verdict_with_its_features():
+    _, _, y = _outcomes()
+    report = _audited({"x_paid": pa.array(y)}, {"x_paid": pa.array(np.zeros(100))}, {"x_paid": "number"}, y)
+    verdicts = {result.check: result for result in report.results}
+    assert list(verdicts) == list(CHECKS)
+    assert verdicts["single_feature_auc"].verdict == "failed"
+    assert verdicts["single_feature_auc"].evidence == "x_paid"
+    assert verdicts["banned_name"].verdict == "passed"
+    assert verdicts["end_state"].verdict == "not applicable"
+    assert not any(result.structural for result in report.failed)
+    allowed = _audited(
+        {"x_paid": pa.array(y)},
+        {"x_paid": pa.array(np.zeros(100))},
+        {"x_paid": "number"},
+        y,
+        allow=("x_paid",),
+    )
+    assert {result.check: result.verdict for result in allowed.results}["single_feature_auc"] == "waived"
