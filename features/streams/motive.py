@@ -4,8 +4,9 @@ import ibis
 import ibis.expr.types as ir
 
 from features.gate import Known
-from features.streams import qualification
+from features.streams.moments import moment_rows
 from features.streams.people import MEETING_KINDS
+from features.streams.qualification import answer_rows
 from features.streams.stream import Stream
 
 __all__ = ["AVENUES", "STREAMS"]
@@ -19,23 +20,17 @@ _BACKERS = ("executive_sponsor", "economic_buyer")
 
 def _avenues(known: Known) -> ir.Table:
     """The first sign of each avenue, from a note or recorded."""
-    rows = known["moments"]
+    rows = moment_rows(known)
     rows = rows.filter(rows.kind.isin(AVENUES))
-    rows = rows.select(
-        "kind", "evidence", key=rows.deal, at_s=rows.occurred_s, row_id=rows.moment_id,
-        seen_s=ibis.greatest(rows.known_s, rows.occurred_s), ends_s=rows.superseded_s,
-    )  # fmt: skip
-    rows = rows.filter(rows.ends_s.isnull() | (rows.ends_s > rows.seen_s)).drop("ends_s")
     order = ibis.window(group_by=["key", "kind"], order_by=["seen_s", "at_s", "row_id"])
-    return rows.mutate(place=ibis.row_number().over(order)).filter(lambda row: row.place == 0).drop("place")
+    rows = rows.mutate(place=ibis.row_number().over(order))
+    return rows.filter(rows.place == 0).select("key", "seen_s", "at_s", "row_id", "kind", "evidence")
 
 
 def _needs(known: Known) -> ir.Table:
     """The customer's answer to why, where it is at level 3 or 4, until it answers anew."""
-    answers = next(stream for stream in qualification.STREAMS if stream.name == "answers").rows(known)
-    return answers.filter(
-        (answers.question == "why") & (answers.side == "customer") & (answers.answer >= _NEED_LEVEL)
-    )
+    rows = answer_rows(known)
+    return rows.filter((rows.question == "why") & (rows.side == "customer") & (rows.answer >= _NEED_LEVEL))
 
 
 def _senior_meetings(known: Known) -> ir.Table:

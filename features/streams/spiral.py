@@ -25,6 +25,7 @@ import ibis.expr.types as ir
 from features.gate import Known
 from features.snapshots import DAY
 from features.streams import activity, people
+from features.streams.moments import moment_rows
 from features.streams.promises import ORDER, overdue, promise_events, promise_states
 from features.streams.stream import Stream, as_count
 
@@ -190,13 +191,11 @@ def _came(meetings: ir.Table) -> ir.Table:
 
 def _moments(known: Known) -> ir.Table:
     """The signals of the spiral and of the ways out."""
-    rows = known["moments"]
-    seen = ibis.greatest(rows.known_s, rows.occurred_s)
-    rows = rows.filter(rows.superseded_s.isnull() | (rows.superseded_s > seen))
+    rows = moment_rows(known)
     rows = rows.filter(rows.kind.isin(_SIGNALS))
     return rows.select(
-        "kind", key=rows.deal, at_s=rows.occurred_s, row_id=rows.moment_id, source=ibis.literal("moments"),
-        what=rows.evidence.fill_null(rows.kind), seen_s=ibis.greatest(rows.known_s, rows.occurred_s),
+        "kind", "key", "seen_s", "at_s", "row_id", source=ibis.literal("moments"),
+        what=rows.evidence.fill_null(rows.kind),
     )  # fmt: skip
 
 
