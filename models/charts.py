@@ -26,6 +26,7 @@ __all__ = [
     "draw_reliability",
     "draw_shap",
     "evaluation_charts",
+    "framed",
     "lift_table",
     "reliability_table",
     "shap_table",
@@ -90,7 +91,7 @@ def draw_reliability(table: pa.Table, caption: str) -> Any:
             ),
         ),
     ]
-    return _framed(alt.layer(*layers), "Dots on the dashed line are calibrated", caption)
+    return framed(alt.layer(*layers), "Dots on the dashed line are calibrated", caption)
 
 
 def lift_table(predictions: pa.Table, *, points: int = 50) -> pa.Table:
@@ -122,7 +123,7 @@ def draw_lift(table: pa.Table, caption: str) -> Any:
         )
     )
     guide = diagonal.encode(x=alt.X("a:Q", scale=scale), y=alt.Y("a:Q", scale=scale))
-    return _framed(alt.layer(guide, lines), "The higher the curve, the sooner the wins are found", caption)
+    return framed(alt.layer(guide, lines), "The higher the curve, the sooner the wins are found", caption)
 
 
 def age_table(by_age: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -154,7 +155,7 @@ def draw_age(table: pa.Table, caption: str) -> Any:
             **_by_model(table),
         )
     )
-    return _framed(chart, "Below the base rate's line, the model helps at that age", caption)
+    return framed(chart, "Below the base rate's line, the model helps at that age", caption)
 
 
 def shap_table(contributions: FloatArray, names: Sequence[str], features: Sequence[Feature]) -> pa.Table:
@@ -183,7 +184,7 @@ def draw_shap(table: pa.Table, caption: str, *, top: int = 20) -> Any:
             color=alt.Color("driver:N", title="driver", scale=alt.Scale(scheme="tableau10")),
         )
     )
-    return _framed(
+    return framed(
         chart, "What moves the probability most", caption, height=18 * min(top, table.num_rows) + 20
     )
 
@@ -251,7 +252,8 @@ def _flat() -> Any:
     return alt.Axis(labelAngle=-30, labelOverlap=False)
 
 
-def _framed(chart: Any, title: str, caption: str, *, height: int = _HEIGHT) -> Any:
+def framed(chart: Any, title: str, caption: str, *, height: int = _HEIGHT) -> Any:
+    """A chart with its title and caption, in the size and colours that all charts share."""
     heading = alt.TitleParams(title, subtitle=caption, anchor="start", fontSize=14, subtitleFontSize=11)
     return (
         chart.properties(width=_WIDTH, height=height, title=heading)

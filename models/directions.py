@@ -40,7 +40,7 @@ Verdict = Literal["agrees", "contradicts", "mixed", "flat", "absent"]
 FLAT_BELOW = 0.005
 """Log-odds. A feature whose contributions spread less than so much moves no probability that anyone sees."""
 
-MIXED_BELOW = 0.3
+MIXED_BELOW = 0.5
 """A rank correlation closer to zero than this, or one whose interval holds zero, is no direction."""
 
 _MOST_ROWS = 10_000

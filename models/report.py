@@ -18,6 +18,11 @@ _MODELS = {
     "naive_bayes": "Naive Bayes score",
     "logistic": "Logistic regression",
 }
+_OUTCOMES = {
+    "agrees": "go the expected way",
+    "contradicts": "go the other way too",
+    "unclear": "show no clear direction",
+}
 _CHARTS = {
     "reliability": "Calibration: each dot is a tenth of the weight; the bar is a 95 % interval over deals.",
     "lift": "Cumulative gain: how many of the wins are found when the most likely deals are looked at first.",
@@ -31,13 +36,15 @@ def render_report(
     *,
     charts: Mapping[str, str],
     audit: Mapping[str, Any] | None = None,
+    directions: Mapping[str, Any] | None = None,
     baseline_notes: Mapping[str, str] | None = None,
     decision: tuple[bool, Sequence[str]] | None = None,
 ) -> str:
     """HTML of an evaluation document.
 
-    charts: SVG texts by name (reliability, lift, by_age, shap). audit: what audit.json holds.
-    baseline_notes: what each baseline rests on. decision: whether it was promoted, and the reasons.
+    charts: SVG texts by name (reliability, lift, by_age, shap). audit, directions: what audit.json and
+    directions.json hold. baseline_notes: what each baseline rests on. decision: whether it was promoted,
+    and the reasons.
     """
     version = escape(str(document["model_version"]))
     good = "good" if document["claims_skill"] else "plain"
@@ -58,6 +65,7 @@ def render_report(
         _section("By stage", _slices(document["by_stage"], "Stage", lambda part: part["stage"])),
         _section("By deal age", _slices(document["by_age"], "Age, days", _age)),
         _section("Left out by the leakage audit", _audit(audit)) if audit is not None else "",
+        _section("Learnt beside expected directions", _directions(directions)) if directions else "",
         _section("Windows", _windows(document)),
     ]
     return _PAGE.format(
@@ -165,6 +173,43 @@ def _audit(audit: Mapping[str, Any]) -> str:
     return _table(("Feature", "Why", "Figure", "Evidence"), rows, text=True) + said
 
 
+def _directions(document: Mapping[str, Any]) -> str:
+    counts = document["counts"]
+    said = (
+        f"<p>Of the features that sellers expect to help or to hurt, {counts['agrees']} move the model that "
+        f"way, {counts['contradicts']} the other way, {counts['mixed']} both ways; {counts['flat']} hardly "
+        f"move it, and {counts['absent']} hold one value only in this data.</p>"
+    )
+    rows = (
+        (
+            f"<code>{escape(found['feature'])}</code>",
+            escape(found["expected"]),
+            escape(found["verdict"]),
+            _with_interval(found, "correlation", "interval"),
+            escape(_OUTCOMES[found["in_outcomes"]]),
+            _number(found["spread"]),
+        )
+        for found in document["features"]
+        if found["verdict"] in ("contradicts", "mixed")
+    )
+    heads = (
+        "Feature",
+        "Expected",
+        "Learnt",
+        "Rank correlation",
+        "The outcomes themselves",
+        "Spread, log-odds",
+    )
+    if not counts["contradicts"] and not counts["mixed"]:
+        return said
+    why = (
+        "<p class='small'>Rank correlation of contribution and value. Where the outcomes themselves go the "
+        "expected way, the contradiction is a shadow: another feature tells the same and is raised instead."
+        "</p>"
+    )
+    return said + _table(heads, rows, text=True) + why
+
+
 def _windows(document: Mapping[str, Any]) -> str:
     times_of = ("First snapshot", "Last snapshot", "Outcomes known by")
     heads = ("Window", *times_of, "Snapshots", "Deals", "Won", "Lost", "Censored snapshots")
@@ -204,8 +249,8 @@ def _table(
     )
 
 
-def _with_interval(scores: Mapping[str, Any], key: str) -> str:
-    value, interval = scores[key], scores.get(f"{key}_interval")
+def _with_interval(scores: Mapping[str, Any], key: str, interval_key: str | None = None) -> str:
+    value, interval = scores[key], scores.get(interval_key or f"{key}_interval")
     if interval is None or interval[0] == interval[1]:
         return _number(value)
     return f"{_number(value)} <small>[{_number(interval[0])}, {_number(interval[1])}]</small>"

@@ -2,7 +2,7 @@
 
 import typer
 
-from pipelines.cli import auditing, modelling, reading, running, segments, upkeep
+from pipelines.cli import auditing, modelling, reading, running, segments, upkeep, worth
 
 __all__ = ["app", "main"]
 
@@ -17,7 +17,7 @@ app = typer.Typer(
 _COMMANDS = (
     running.demo, upkeep.init, running.simulate, running.run, running.extract, auditing.audit,
     modelling.train, modelling.evaluate, modelling.score, reading.deals, reading.explain, reading.evidence,
-    modelling.promote, modelling.rollback, segments.segments, upkeep.schedule, upkeep.doctor,
+    modelling.promote, modelling.rollback, segments.segments, worth.worth, upkeep.schedule, upkeep.doctor,
 )  # fmt: skip
 
 for command in _COMMANDS:
