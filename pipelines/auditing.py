@@ -28,7 +28,7 @@ from pipelines.learning import Labelled
 from pipelines.progress import Say
 from pipelines.steps import Built, View
 
-__all__ = ["AUDIT_FILE", "GATE", "IN_FULL", "Effort", "audit_features"]
+__all__ = ["AUDIT_FILE", "GATE", "IN_FULL", "Effort", "audit_features", "waivers_of"]
 
 AUDIT_FILE = "audit.json"
 
@@ -53,7 +53,7 @@ def audit_features(
 
     Values are judged on training rows alone. Raises UsageError if the file of waivers is wrong.
     """
-    waivers = _waivers(job)
+    waivers = waivers_of(job)
     used = [one for one in built.features if not isinstance(one.value, Learnt)]
     known = pa.array(rows.split.train.known)
     frame = rows.frame.filter(known)
@@ -69,8 +69,11 @@ def audit_features(
     return report
 
 
-def _waivers(job: Job) -> Waivers:
-    """The entries of the set file, or of the workspace's own where there is one."""
+def waivers_of(job: Job) -> Waivers:
+    """The entries of the set file, or of the workspace's own where there is one.
+
+    Raises UsageError if the file is wrong; callers may ask before they start on work that takes long.
+    """
     today = job.now.date()
     given = job.settings.audit_waivers
     if given is not None:

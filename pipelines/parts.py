@@ -17,7 +17,7 @@ from models.evaluation import Evaluation
 from models.promotion import promote, rollback
 from models.registry import CHALLENGER, CHAMPION, Registered, alias_version, fetch
 from models.win_model import WinModel
-from pipelines.auditing import GATE, IN_FULL, audit_features
+from pipelines.auditing import GATE, IN_FULL, audit_features, waivers_of
 from pipelines.champion import champion_or_none, judge, open_store, register_model
 from pipelines.job import Job
 from pipelines.learning import (
@@ -79,6 +79,7 @@ def extract_part(settings: Settings, console: Console) -> ExtractReport:
 def audit_part(settings: Settings, console: Console) -> tuple[Job, AuditReport]:
     """Every check of the audit on what the warehouse holds; nothing is learnt, and nothing raised."""
     with _working(settings, "audit", console) as (job, do):
+        waivers_of(job)
         view = do(choose_instant, job)
         built = do(build_features, job, view)
         rows = do(label_and_split, job, view, built)
@@ -158,6 +159,7 @@ def rollback_part(settings: Settings, reason: str, console: Console) -> str:
 
 
 def _prepared(job: Job, do: Do) -> _Prepared:
+    waivers_of(job)
     view = do(choose_instant, job)
     built = do(build_features, job, view)
     rows = do(label_and_split, job, view, built)

@@ -9,7 +9,7 @@ from data.lock import workspace_lock
 from data.settings import Settings
 from models.evaluation import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from models.registry import Registered, RegistryUnreachableError
-from pipelines.auditing import AUDIT_FILE, GATE, audit_features
+from pipelines.auditing import AUDIT_FILE, GATE, audit_features, waivers_of
 from pipelines.champion import Serving, choose_model, register_model
 from pipelines.job import Job, RunResult
 from pipelines.learning import (
@@ -55,7 +55,11 @@ class Do(Protocol):
 
 
 def win_run(job: Job, do: Do) -> RunResult:
-    """Everything from files to published scores. The caller holds the workspace under the job's run id."""
+    """Everything from files to published scores. The caller holds the workspace under the job's run id.
+
+    A wrong file of waivers is found before anything is loaded.
+    """
+    waivers_of(job)
     loaded = do(load_source, job)
     view = do(choose_instant, job)
     built = do(build_features, job, view)

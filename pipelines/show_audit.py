@@ -7,11 +7,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from models.audit.findings import CHECKS, AuditReport
+from models.audit.findings import AuditReport
 from serving.text import printable
 
 __all__ = ["audit_view"]
 
+_INDENT = "  "
 _COLOURS = {"passed": "green", "failed": "bold red", "waived": "yellow", "not applicable": "dim"}
 
 
@@ -23,12 +24,11 @@ def audit_view(report: AuditReport, file: Path) -> RenderableType:
 def _parts(report: AuditReport, file: Path) -> Iterator[RenderableType]:
     yield _verdicts(report)
     if report.findings:
-        yield Text()
-        yield _findings(report)
+        yield from _findings(report)
     for title, lines in (("Waivers", report.waivers), ("Not checked", report.notes)):
         if lines:
             yield Text(f"\n{title}", "bold")
-            yield from (Text(printable(f"  {line}", longest=2000)) for line in lines)
+            yield from (Text(_INDENT + printable(line, longest=2000)) for line in lines)
     left_out = ", ".join(report.dropped)
     stops = [result.check for result in report.failed if result.structural]
     yield Text()
@@ -51,14 +51,15 @@ def _verdicts(report: AuditReport) -> RenderableType:
     return table
 
 
-def _findings(report: AuditReport) -> RenderableType:
-    table = Table(title="Findings", box=None, title_justify="left", pad_edge=False, header_style="bold")
-    for name in ("feature", "check", "evidence", "remedy"):
-        table.add_column(name, overflow="fold")
-    for found in report.findings:
-        why = f"{CHECKS[found.check]}: {found.evidence}"
-        table.add_row(
-            Text(printable(found.feature), "yellow" if found.waived else "bold red"), found.check,
-            Text(printable(why, longest=600)), Text(printable(found.remedy, longest=400)),
-        )  # fmt: skip
-    return table
+def _findings(report: AuditReport) -> Iterator[RenderableType]:
+    """Feature by feature: what each check saw, and what to do."""
+    yield Text("\nFindings", "bold")
+    for name in dict.fromkeys(one.feature for one in report.findings):
+        mine = [one for one in report.findings if one.feature == name]
+        state = "left out" if name in report.dropped else "waived"
+        colour = "bold red" if state == "left out" else "yellow"
+        yield Text.assemble((printable(name, longest=200), colour), f"  {state}")
+        for one in mine:
+            yield Text(_INDENT + printable(f"{one.check}: {one.evidence}", longest=800))
+        for remedy in dict.fromkeys(one.remedy for one in mine):
+            yield Text(_INDENT + printable(f"remedy: {remedy}", longest=600), "dim")

@@ -131,11 +131,7 @@ def _result(check: str, findings: Sequence[Finding], n: int, why_not: str | None
     figures = {"features": sorted({one.feature for one in mine}), "checked": n}
     open_ = [one for one in mine if not one.waived]
     if not mine:
-        return CheckResult(check, "passed", f"{n} features, none of which {_verb(check)}", figures=figures)
+        return CheckResult(check, "passed", f"none of {n} features: {CHECKS[check]}", figures=figures)
     names = ", ".join(dict.fromkeys(one.feature for one in (open_ or mine)))
     remedy = (open_ or mine)[0].remedy
     return CheckResult(check, "failed" if open_ else "waived", names, remedy, figures=figures)
-
-
-def _verb(check: str) -> str:
-    return f"was found so: {CHECKS[check]}"

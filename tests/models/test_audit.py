@@ -1,6 +1,7 @@
 """Planted leaks are caught by name, and clean columns are left alone."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -331,3 +332,8 @@ def test_each_check_has_a_verdict_with_its_features():
         allow=("x_paid",),
     )
     assert {result.check: result.verdict for result in allowed.results}["single_feature_auc"] == "waived"
+
+
+def test_every_check_is_explained_in_the_docs():
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+    assert [check for check in CHECKS if f"`{check}`" not in page] == []
