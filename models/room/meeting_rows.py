@@ -131,7 +131,7 @@ class _Index:
         meeting = meeting[self.known[meeting] % _SPAN < until_s]
         held = np.append(self.held[meeting], np.iinfo(np.int64).max)
         place = _before(held, self.at)
-        soon = held[place] - self.at <= HORIZON_DAYS * DAY
+        soon = held[place] - self.at < HORIZON_DAYS * DAY
         labels = np.full((self.at.size, self.came_s.shape[1]), np.nan)
         labels[soon] = self.came_s[meeting[place[soon]]] < until_s
         return labels

@@ -64,7 +64,7 @@ def learn_room(
 
 def _thinned(frame: pa.Table) -> pa.Table:
     step = -(-frame.num_rows // _MOST_SNAPSHOTS)
-    every: Any = pa.array(np.arange(0, frame.num_rows, step))
+    every: Any = np.arange(0, frame.num_rows, max(step, 1))
     return frame if step <= 1 else frame.take(every)
 
 
