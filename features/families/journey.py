@@ -1,7 +1,7 @@
 """The steps of the purchase, and signals beside them (belief 5)."""
 
 from features.families.entries import Entries
-from features.measures import all_of, count, current, days_since, last, number, total
+from features.measures import all_of, count, current, days_since, last, number
 from features.snapshots import DAY
 
 __all__ = ["FEATURES"]
@@ -18,23 +18,23 @@ FEATURES = (
         "higher is better", "The furthest step is number {value} of 12", "No step of the purchase is recorded",
     ),
     _feature(
-        "steps_reached", "count", "steps", total("steps", "is_first"),
+        "steps_reached", "count", "steps", count("steps", is_first=True),
         "Distinct steps of the purchase recorded so far; zero if none.",
         "higher is better", "{value} of 12 steps have been seen", "No step of the purchase is recorded",
     ),
     _feature(
-        "step_regressions", "count", "steps back", total("steps", "is_regression"),
+        "step_regressions", "count", "steps back", count("steps", is_regression=True),
         "Steps recorded after a further one; zero if none.",
         "lower is better", "The purchase went back {value} times", "The purchase never went back",
     ),
     _feature(
         "steps_skipped", "count", "steps",
-        all_of(lambda furthest, reached: furthest - reached, last("steps", "step"), total("steps", "is_first")),
+        all_of(lambda furthest, reached: furthest - reached, last("steps", "step"), count("steps", is_first=True)),
         "Steps before the furthest one that were never seen; zero if none.",
         "lower is better", "{value} steps before the furthest one were skipped", "No step was skipped",
     ),
     _feature(
-        "advances_90d", "count", "steps", total("steps", "is_advance", 90),
+        "advances_90d", "count", "steps", count("steps", 90, is_advance=True),
         "Steps of the last 90 days that went beyond all seen before; zero if none.",
         "higher is better", "The purchase moved ahead {value} times in 90 days", "The purchase has not moved ahead in 90 days",
     ),

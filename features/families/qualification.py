@@ -118,10 +118,16 @@ def _seller_acts(days: int) -> tuple[Measure, Measure]:
     return count("activities", days, direction="outbound"), count("booked", direction="outbound")
 
 
-def _growth(lately: ir.FloatingValue, both: ir.FloatingValue) -> ir.FloatingValue:
-    """Consumption of a window against that of the window before it; null if there was none."""
-    before = both - lately
-    return lately / ibis.ifelse(before > 0, before, ibis.null("float64"))
+def _growth(
+    as_of_s: ir.IntegerValue, lately: ir.FloatingValue, both: ir.FloatingValue, first: ir.FloatingValue
+) -> ir.FloatingValue:
+    """Consumption of a window against the one before it; null unless both are whole and there was some.
+
+    first: the second of the first use, with the sign turned.
+    """
+    before, used_s = both - lately, as_of_s + first
+    known = (before > 0) & (used_s >= 2 * WINDOW_DAYS * DAY)
+    return lately / ibis.ifelse(known, before, ibis.null("float64"))
 
 
 def _against_commitment(
@@ -199,9 +205,12 @@ FEATURES = (
         "No post-pay contract runs, or the buyer has not answered on means", _PAY,
     ),
     _feature(
-        "consumption_growth", "number", "times", all_of(_growth, _USED, total("consumption", "cents", 2 * WINDOW_DAYS)),
+        "consumption_growth", "number", "times",
+        Formula(_growth, (
+            _USED, total("consumption", "cents", 2 * WINDOW_DAYS), last("consumption", "earlier_s"),
+        )),
         "The account's consumption of the last 90 days divided by that of the 90 days before, each period dated when "
-        "recorded, at most 31 days after it began; null without consumption then.",
+        "recorded, at most 31 days after it began; null unless the first lies 180 days back and there was some before.",
         "higher is better", "Consumption is {value} times that of the 90 days before", "There was no consumption to compare with", _PAY,
     ),
     _feature(

@@ -75,7 +75,8 @@ def _consumption(known: Known) -> ir.Table:
     """Cents used by account, added up by when they count and when they were recorded.
 
     A period's use counts when it is recorded, at the latest 31 days after the period began: else a month
-    that is not reported yet would look like a decline.
+    that is not reported yet would look like a decline. `earlier_s` falls with time, so that the largest is
+    the first.
     """
     rows = known["usage"]
     rows = rows.filter(rows.amount.notnull())
@@ -86,7 +87,8 @@ def _consumption(known: Known) -> ir.Table:
         cents=_cents(rows.amount),
     )  # fmt: skip
     rows = rows.group_by("key", "seen_s", "at_s").agg(cents=rows.cents.sum().cast("int64"))
-    return rows.mutate(row_id=rows.key)
+    used = (rows.cents.cast("float64") / 100.0).cast("string")
+    return rows.mutate(row_id=rows.key, used=used, earlier_s=-rows.at_s)
 
 
 STREAMS = (

@@ -60,10 +60,10 @@ def _steps(known: Known) -> ir.Table:
     is_advance = rows.furthest_before.isnull() | (rows.step > rows.furthest_before)
     is_repeat = ~rows.derived & (rows.n_replaced > 0)
     rows = rows.mutate(
-        is_first=as_count(rows.nth_of_kind == 0),
-        is_advance=as_count(is_advance),
+        is_first=rows.nth_of_kind == 0,
+        is_advance=is_advance,
         advanced_s=ibis.ifelse(is_advance, rows.at_s, ibis.null("int64")),
-        is_regression=as_count((rows.step < rows.furthest_before) & ~is_repeat),
+        is_regression=(rows.step < rows.furthest_before).fill_null(False) & ~is_repeat,
     )
     return rows.drop("until_s", "derived", "contact_id")
 

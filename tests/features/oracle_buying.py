@@ -195,14 +195,15 @@ def _payment(tables: Tables, deal: Row, latest: dict[tuple[str, str], Row], as_o
         row["billing"] == "postpay" and not (row["end_at"] and row["end_at"] < as_of) for row in contracts
     )
     means = latest.get(("means", "customer"))
-    used = {days: _used(tables, deal, as_of, days) for days in (90, 180)}
+    uses = _uses(tables, deal, as_of)
+    lately, both = (sum(cents for at, cents in uses if at >= as_of - days * DAY) for days in (90, 180))
+    whole = bool(uses) and min(uses)[0] <= as_of - 180 * DAY
     committed, days = _committed(contracts, as_of)
-    before = used[180] - used[90]
     return {
         "is_post_pay": post_pay,
         "post_pay_means": means["answer"] if means and post_pay else None,
-        "consumption_growth": used[90] / before if before > 0 else None,
-        "consumption_vs_commitment": used[90] / committed if days >= 30 and committed > 0 else None,
+        "consumption_growth": lately / (both - lately) if whole and both > lately else None,
+        "consumption_vs_commitment": lately / committed if days >= 30 and committed > 0 else None,
     }
 
 
@@ -219,19 +220,17 @@ def _is_seen(tables: Tables, contract: Row, as_of: datetime) -> bool:
     return seen < as_of and not waits
 
 
-def _used(tables: Tables, deal: Row, as_of: datetime, days: int) -> int:
-    """Cents used in the last days."""
-    cents = 0
+def _uses(tables: Tables, deal: Row, as_of: datetime) -> list[tuple[datetime, int]]:
+    """What the account used, as far as it is known: when it counts, and cents."""
+    uses = []
     for row in tables["usage"]:
         if not deal["account_id"] or row["account_id"] != deal["account_id"] or row["amount"] is None:
             continue
         known = row["known_at"]
         began = row["usage_date"] or known
-        if known is None or max(known, began) >= as_of:
-            continue
-        counts_at = min(max(known, began), began + timedelta(days=31))
-        cents += round(row["amount"] * 100) if counts_at >= as_of - days * DAY else 0
-    return cents
+        if known is not None and max(known, began) < as_of:
+            uses.append((min(max(known, began), began + timedelta(days=31)), round(row["amount"] * 100)))
+    return uses
 
 
 def _committed(contracts: list[Row], as_of: datetime) -> tuple[float, float]:

@@ -24,9 +24,12 @@ def daily(rows: Rows, until: int, name: str) -> list[Any]:
     return [row[name] for row in frame if row["opportunity_id"] == "o1"]
 
 
-def at_day(n: int, rows: Rows) -> dict[str, Any]:
-    frame = frame_of(rows, Calendar(day(n), 86_400), list(FEATURES.values())).to_pylist()
-    return next(row for row in frame if row["opportunity_id"] == "o1" and row["as_of"] == day(n))
+def at_day(n: int, rows: Rows, *names: str) -> Any:
+    """Features of the deal o1 as of day n; one alone as it is."""
+    wanted = [FEATURES[name] for name in names]
+    frame = frame_of(rows, Calendar(day(n), (n + 1) * 86_400), wanted).to_pylist()
+    found = [row[name] for row in frame if row["opportunity_id"] == "o1" for name in names]
+    return found if len(names) > 1 else found[0]
 
 
 def world(**tables: Sequence[dict[str, Any]]) -> Rows:
@@ -55,11 +58,9 @@ def test_what_the_buyer_does_counts_apart_from_what_the_seller_does() -> None:
             {"activity_id": "v2", "opportunity_id": "o1", "kind": "data_shared", "known_at": day(2)}
         ],
     )  # fmt: skip
-    row = at_day(10, rows)
-    assert row["buyer_acts_30d"] == 3  # a message, data shared, a call booked
-    assert row["seller_acts_30d"] == 2
-    assert row["buyer_acts_share"] == 0.6
-    assert row["data_shared"] == 1
+    # a message, data shared, a call booked
+    names = ("buyer_acts_30d", "seller_acts_30d", "buyer_acts_share", "data_shared")
+    assert at_day(10, rows, *names) == [3, 2, 0.6, 1]
     assert daily(rows, 6, "buyer_acts_30d") == [0, 0, 2, 2, 2, 3]
     assert daily(rows, 51, "buyer_acts_30d")[31:] == [3, *[1] * 18, 0]
 
@@ -67,7 +68,7 @@ def test_what_the_buyer_does_counts_apart_from_what_the_seller_does() -> None:
 def test_a_booked_meeting_is_one_act_before_it_and_after_it() -> None:
     rows = world(activities=[act("v1", "demo", "inbound", 4, known=1)])
     assert daily(rows, 7, "buyer_acts_30d") == [0, 1, 1, 1, 1, 1, 1]
-    assert at_day(7, world())["buyer_acts_share"] is None
+    assert at_day(7, world(), "buyer_acts_share") is None
 
 
 def test_a_colleague_is_brought_by_somebody_met_before() -> None:
@@ -130,24 +131,29 @@ def test_a_contract_of_a_deal_that_is_still_open_tells_nothing() -> None:
 
 def test_consumption_is_compared_with_the_window_before() -> None:
     rows = world(
-        usage=[use(10, 30.25), use(20, 70), use(120, 150), use(130, None), use(120, 999, account="a2")]
-    )
-    assert at_day(140, rows)["consumption_growth"] == pytest.approx(150 / 100.25)
-    assert at_day(120, rows)["consumption_growth"] == 0
-    assert at_day(90, rows)["consumption_growth"] is None
-    assert at_day(140, world())["consumption_growth"] is None
+        usage=[
+            use(10, 40), use(110, 30.25), use(120, 70), use(220, 150), use(230, None),
+            use(220, 999, account="a2"),
+        ],
+    )  # fmt: skip
+    growth = [None, *daily(rows, 402, "consumption_growth")]
+    assert growth[189] is None  # used for less than 180 days
+    assert growth[220] == 0
+    assert growth[240] == pytest.approx(150 / 100.25)
+    assert growth[300] == pytest.approx(150 / 70)
+    assert growth[402] is None
+    assert at_day(240, world(), "consumption_growth") is None
 
 
 def test_a_month_that_is_reported_late_is_no_decline() -> None:
     """Monthly use, reported at the month's end: the window holds three months wherever it ends."""
     months = [use(30 * n, 100, known=30 * (n + 1)) for n in range(10)]
-    growths = [at_day(n, world(usage=months))["consumption_growth"] for n in (241, 250, 269)]
-    assert growths == [1, 1, 1]
+    assert daily(world(usage=months), 269, "consumption_growth")[240:] == [1.0] * 29
 
 
 def test_use_loaded_long_after_counts_where_it_was_used() -> None:
-    loaded = [use(10, 100, known=150), use(100, 50, known=150)]
-    assert at_day(151, world(usage=loaded))["consumption_growth"] == 0.5
+    loaded = [use(10, 1, known=250), use(110, 100, known=250), use(200, 50, known=250)]
+    assert at_day(251, world(usage=loaded), "consumption_growth") == 0.5
 
 
 def test_consumption_is_held_against_the_commitment_of_the_same_days() -> None:
@@ -155,13 +161,14 @@ def test_consumption_is_held_against_the_commitment_of_the_same_days() -> None:
         contracts=[contract("k1", "commit", 0, 100, committed_amount=1000.0)],
         usage=[use(5, 100), use(50, 300), use(95, 40)],
     )  # 10 a day
-    assert at_day(29, rows)["consumption_vs_commitment"] is None
-    assert at_day(40, rows)["consumption_vs_commitment"] == pytest.approx(100 / 400)
-    assert at_day(60, rows)["consumption_vs_commitment"] == pytest.approx(400 / 600)
-    assert at_day(100, rows)["consumption_vs_commitment"] == pytest.approx(340 / 900)
-    assert at_day(140, rows)["consumption_vs_commitment"] == pytest.approx(340 / 500)
-    assert at_day(170, rows)["consumption_vs_commitment"] is None
-    assert at_day(60, world(usage=rows["usage"]))["consumption_vs_commitment"] is None
+    reached = [None, *daily(rows, 170, "consumption_vs_commitment")]
+    assert reached[29] is None
+    assert reached[40] == pytest.approx(100 / 400)
+    assert reached[60] == pytest.approx(400 / 600)
+    assert reached[100] == pytest.approx(340 / 900)
+    assert reached[140] == pytest.approx(340 / 500)
+    assert reached[170] is None
+    assert at_day(60, world(usage=rows["usage"]), "consumption_vs_commitment") is None
 
 
 def test_a_renewal_without_a_gap_goes_on_committing() -> None:
@@ -172,12 +179,15 @@ def test_a_renewal_without_a_gap_goes_on_committing() -> None:
         ],
         usage=[use(80, 300), use(120, 900)],
     )
-    assert at_day(150, rows)["consumption_vs_commitment"] == pytest.approx(1200 / (40 * 10 + 50 * 20))
+    assert at_day(150, rows, "consumption_vs_commitment") == pytest.approx(1200 / (40 * 10 + 50 * 20))
 
 
 def test_consumption_of_the_account_has_its_rows_behind_it() -> None:
     rows = world(usage=[use(100, 30), use(100, 12.5), use(120, 150, known=121)])
     listed = evidence(memory_tables(rows), FEATURES["consumption_growth"], "o1", day(140)).to_pyarrow()
-    assert {(row["source"], row["row_id"], row["visible_at"], row["what"]) for row in listed.to_pylist()} == {
-        ("usage", "a1", day(121), "cents: 15000"), ("usage", "a1", day(100), "cents: 4250"),
-    }  # fmt: skip
+    told = {(row["source"], row["row_id"], row["visible_at"], row["what"]) for row in listed.to_pylist()}
+    assert told == {
+        ("usage", "a1", day(121), "used: 150.0; cents: 15000"),
+        ("usage", "a1", day(100), "used: 42.5; cents: 4250"),
+        ("usage", "a1", day(100), "used: 42.5"),  # the first use
+    }
