@@ -66,7 +66,7 @@ FEATURES = (
     _feature(
         "senior_meetings_90d", "count", "meetings", _BACKING[1],
         "Meetings of the last 90 days to which a C-level contact or an executive sponsor came; zero if none.",
-        "higher is better", "Senior people came to {value} meetings in the last 90 days",
+        "higher is better", "{value} meetings of the last 90 days had senior guests",
         "No senior person came to a meeting in the last 90 days",
     ),
     _feature(
@@ -82,7 +82,7 @@ FEATURES = (
     _feature(
         "lasting_motives", "count", "motives", all_of(_kinds_of_motive, *_NEED, *_BACKING, _AVENUES),
         "How many of three lasting motives show: a mission-critical need, senior backing, other avenues tested; zero if none.",
-        "higher is better", "{value} of 3 lasting motives show", "No lasting motive shows",
+        "higher is better", "{value} of 3 lasting motives have shown", "No lasting motive has shown",
     ),
     _feature(
         "is_fomo_only", "flag", "", all_of(_fomo_only, _FOMO, *_NEED, *_BACKING, _AVENUES),

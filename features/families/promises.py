@@ -97,7 +97,7 @@ FEATURES = (
     _feature(
         "promise_days_moved", "count", "days", total("promise_events", "days_moved"),
         "Whole days by which slips moved due dates out, summed; zero if none.",
-        "lower is better", "Promised dates moved out by {value} days in all", "No promised date moved out",
+        "lower is better", "{value} days were added to promised dates in all", "No promised date moved out",
     ),
     _feature(
         "promises_delivered_late", "count", "features", count("promise_states", state="delivered", is_late=True),
@@ -105,7 +105,7 @@ FEATURES = (
         "lower is better", "{value} promised features came later than first promised", "No promised feature came late",
     ),
     _feature(
-        "spiral_phase", "count", "phase of 7", last("spiral_steps", "phase"),
+        "spiral_phase", "count", "position", last("spiral_steps", "phase"),
         "The furthest phase of the promise spiral reached: 1 promised after attention was lost, and from the first slip on 2 the slip, 3 new faces, 4 a competitor, 5 metrics or references asked for, 6 only junior guests, 7 the next promise; zero if none.",
         "lower is better", "The promise spiral has reached phase {value} of 7", "No promise spiral has begun",
     ),
