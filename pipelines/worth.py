@@ -21,7 +21,7 @@ from models.search import search
 from models.worth import Worth, measure_worth
 from models.worth_charts import draw_worth, worth_table
 from models.worth_page import directions_lines, worth_lines
-from pipelines.auditing import audit_features
+from pipelines.auditing import GATE, audit_features
 from pipelines.champion import champion_or_none
 from pipelines.directions import directions_of
 from pipelines.job import Job
@@ -94,7 +94,7 @@ def _prepared(job: Job, do: Do) -> tuple[Labelled, tuple[Feature, ...]]:
     rows = do(label_and_split, job, view, built)
     if rows.thin:
         raise ModelContractError(rows.thin)
-    audited = do(audit_features, job, built, rows)
+    audited = do(audit_features, job, view, built, rows, GATE)
     return rows, kept_features(built, audited)
 
 
