@@ -193,7 +193,7 @@ FEATURES = (
     ),
     _feature(
         "is_post_pay", "flag", "", is_any(_POST_PAY),
-        "Whether a post-pay contract of the account runs at as_of.",
+        "Whether a post-pay contract of the account runs at as_of (known once the deal that it came from has closed).",
         "depends", "The account pays by what it consumes", "No post-pay contract runs", _PAY,
     ),
     _feature(
