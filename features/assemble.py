@@ -12,6 +12,7 @@ from features.feature import Feature, Formula, Learnt, Measure
 from features.gate import OF_DEALS, Known, gate
 from features.running import Grid, run_measures
 from features.snapshots import Snapshots
+from features.streams.owners import people_met
 from features.streams.people import touches
 from features.streams.stream import Entity, Stream
 
@@ -97,8 +98,11 @@ def _measured(
     tables: Mapping[str, ir.Table], snapshots: Snapshots, features: Sequence[Feature], keep: Keep
 ) -> _Measured:
     spine, known = known_spine(tables, snapshots, keep)
+    by_stream = _by_stream(features)
+    if {"owner_people", "all_people"} & set(by_stream):
+        known = {**known, "people_met": keep("people_met", people_met(known))}
     streams = {}
-    for name, measures in _by_stream(features).items():
+    for name, measures in by_stream.items():
         names = {measure: f"{name}_{i}" for i, measure in enumerate(measures)}
         run = _stream_measures(spine, STREAMS[name], names, snapshots, known, keep)
         streams[name] = (STREAMS[name].entity, run, names)

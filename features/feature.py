@@ -176,9 +176,11 @@ class Feature:
         else:
             said = self.sentence.format(value=self._shown(value))
             said = _of_one(said) if said.startswith("1 ") else said
+            said = _once(said) if self.kind == "count" else _of_one_unit(said)
         if typical is None or self.kind == "flag":
             return f"{said}."
         unit = f" {self.unit}" if self.unit not in _UNSPOKEN else ""
+        unit = re.sub(r"^ \w+ (of \d+)$", r" \1", unit)
         shown = f"{self._shown(typical)}{unit}"
         shown = _of_one(shown) if shown.startswith("1 ") else shown
         return f"{said} (won deals at this stage: {shown})."
@@ -196,6 +198,24 @@ class Feature:
 
 _UNSPOKEN = ("", "count", "category", "share", "probability", "position", "level (5 = C-level)")
 """Units that the sentence already says, or that the value carries."""
+
+
+def _once(said: str) -> str:
+    """How often, as people say it.
+
+    >>> _once("Metrics were asked for 1 times"), _once("The amount changed 12 times")
+    ('Metrics were asked for once', 'The amount changed 12 times')
+    """
+    return re.sub(r"(?<![\d.,])1 times\b", "once", re.sub(r"(?<![\d.,])2 times\b", "twice", said))
+
+
+def _of_one_unit(said: str) -> str:
+    """One day, hour or level in the middle of a sentence.
+
+    >>> _of_one_unit("The sides' answers lie 1 levels apart"), _of_one_unit("Silent for 0.1 days")
+    ("The sides' answers lie 1 level apart", 'Silent for 0.1 days')
+    """
+    return re.sub(r"(?<![\d.,])1 (day|hour|level)s\b", r"1 \1", said)
 
 
 def _of_one(said: str) -> str:

@@ -10,6 +10,7 @@ from features.measures import all_of, count, days_since, is_any, last, number, t
 from features.snapshots import DAY
 from features.streams.consumption import WINDOW_DAYS
 from features.streams.moments import PROPOSAL_KINDS
+from features.streams.stream import as_count
 
 __all__ = ["FEATURES"]
 
@@ -36,7 +37,7 @@ def _level(points: ir.FloatingValue) -> ir.FloatingValue:
 def _agreed(*points: ir.FloatingValue) -> ir.FloatingValue:
     """Over pairs of points, vendor's and customer's: how many are at most one level apart."""
     gaps = [_gap(*points[i : i + 2]) for i in range(0, len(points), 2)]
-    return sum((number((gap <= 1).fill_null(False).cast("int8")) for gap in gaps), number(0))
+    return sum((number(as_count(gap <= 1)) for gap in gaps), number(0))
 
 
 def _gap(vendor: ir.FloatingValue, customer: ir.FloatingValue) -> ir.FloatingValue:

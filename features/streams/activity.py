@@ -4,12 +4,11 @@ import ibis
 import ibis.expr.types as ir
 
 from features.gate import Known
-from features.streams.people import MEETING_KINDS
+from features.streams.people import TALK_KINDS
 from features.streams.stream import Stream
 
 __all__ = ["STREAMS"]
 
-_TALKS = (*MEETING_KINDS, "call")
 _ANSWERABLE = ("email", "call", "other")
 
 
@@ -20,14 +19,14 @@ def _activities(known: Known) -> ir.Table:
     return rows.select(
         "kind", "direction", "channel", key=rows.deal, at_s=rows.occurred_s, row_id=rows.activity_id,
         seen_s=ibis.greatest(rows.known_s, rows.occurred_s),
-        two_way=inbound.fill_null(False) | rows.kind.isin(_TALKS),
+        two_way=inbound.fill_null(False) | rows.kind.isin(TALK_KINDS),
     )  # fmt: skip
 
 
 def _booked(known: Known) -> ir.Table:
     """Meetings and calls recorded before they happen; each counts until it begins."""
     rows = known["activities"]
-    rows = rows.filter(rows.kind.isin(_TALKS) & (rows.known_s < rows.occurred_s))
+    rows = rows.filter(rows.kind.isin(TALK_KINDS) & (rows.known_s < rows.occurred_s))
     return rows.select(
         "kind", "direction", key=rows.deal, seen_s=rows.known_s, at_s=rows.occurred_s,
         until_s=rows.occurred_s, row_id=rows.activity_id,

@@ -18,7 +18,8 @@ each_feature = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: 
 @each_feature
 def test_every_field_of_a_feature_is_filled(feature: Feature) -> None:
     for field in fields(feature):
-        assert getattr(feature, field.name) or (field.name == "unit" and feature.kind in ("flag", "number"))
+        unspoken = field.name == "certain" or (field.name == "unit" and feature.kind in ("flag", "number"))
+        assert getattr(feature, field.name) or unspoken
     assert feature.family in FAMILIES
     assert re.fullmatch(r"[a-z][a-z0-9_]*", feature.name)
     assert feature.description.endswith(".")
