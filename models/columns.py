@@ -1,5 +1,6 @@
 """Reading a feature frame's columns by name, with their types checked."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow.compute as pc
 from data.errors import ModelContractError
 from models.arrays import FloatArray
 
-__all__ = ["numbers", "texts"]
+__all__ = ["numbers", "only", "texts"]
 
 
 def numbers(frame: pa.Table, name: str, kind: str) -> FloatArray:
@@ -40,6 +41,12 @@ def texts(frame: pa.Table, name: str) -> Any:
         raise _wrong_type(name, "text", column.type)
     text: Any = pc.cast(column, pa.string())
     return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+
+
+def only(frame: pa.Table, names: Collection[str]) -> pa.Table:
+    """The frame's keys and those of the columns named that it has: few columns are cheap to filter."""
+    wanted = {"opportunity_id", "as_of", *names}
+    return frame.select([place for place, name in enumerate(frame.column_names) if name in wanted])
 
 
 def _column(frame: pa.Table, name: str) -> Any:

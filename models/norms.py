@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from features.feature import Learnt, RolesMissing
 from models.alike import Alike, Figures, mean_by_cell, median_by_cell
 from models.arrays import BoolArray, FloatArray
-from models.columns import numbers, texts
+from models.columns import numbers, only, texts
 
 __all__ = ["LEAN", "Norm", "RoleShares", "fit_norm", "norm_from_dict"]
 
@@ -69,7 +69,7 @@ class RoleShares:
 
 def fit_norm(seen: pa.Table, won: BoolArray, value: Learnt) -> Norm | RoleShares:
     """What is learnt of a value from the training rows whose deals were won."""
-    rows = seen.filter(pa.array(won))
+    rows = only(seen, value.reads).filter(pa.array(won))
     if isinstance(value, RolesMissing):
         return RoleShares.fit(rows, value)
     number = numbers(rows, value.number, "number")

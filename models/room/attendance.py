@@ -17,7 +17,7 @@ from models.metrics import log_odds, row_log_loss
 from models.room.expected_roles import ExpectedRoles
 from models.room.meeting_rows import PastMeetings
 
-__all__ = ["BASELINES", "Attendance", "Rows", "attendance_rows"]
+__all__ = ["BASELINES", "DEAL_FACTS", "Attendance", "Rows", "attendance_rows"]
 
 Basis = Literal["model", "deal_frequency", "role_frequency"]
 
@@ -28,14 +28,14 @@ _LIKELY = 0.2
 
 _ROUNDS = 150
 _PULLS = (0.5, 1.0, 2.0, 4.0, 8.0)
-_OF_DEAL = (
+DEAL_FACTS = (
     "deal_age_days",
     "meetings_held",
     "stakeholders_engaged",
     "roles_engaged",
     "attendance_latest_meeting",
 )
-_OF_ROLE = ("touches",)
+"""Columns of the feature frame that say where the deal stands."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,15 @@ def attendance_rows(
     touches = np.column_stack([numbers(frame, f"{role}_touches", "count") for role in roles])
     asked = past.member | (touches > 0) | (past.came > 0) | (np.nan_to_num(share) >= _LIKELY)
     snapshot, role = np.nonzero(asked)
-    of_role = [
-        np.column_stack([numbers(frame, f"{name}_{what}", "count") for name in roles])[asked]
-        for what in _OF_ROLE
-    ]
     recency = np.column_stack([numbers(frame, f"days_since_{name}", "number") for name in roles])[asked]
-    of_deal = [numbers(frame, name, "number")[snapshot] for name in _OF_DEAL]
+    of_deal = [numbers(frame, name, "number")[snapshot] for name in DEAL_FACTS]
     facts = [
         past.last[asked],
         past.recent[asked],
         past.member[asked],
         share[asked],
         recency,
-        *of_role,
+        touches[asked],
         *of_deal,
     ]
     return Rows(

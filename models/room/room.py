@@ -8,9 +8,11 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from features.families.alike import EXPECTED_ROLES
 from features.meetings import MeetingHistory
 from models.arrays import known_outcomes
-from models.room.attendance import Attendance, attendance_rows
+from models.columns import only
+from models.room.attendance import DEAL_FACTS, Attendance, attendance_rows
 from models.room.attendance_score import judge_attendance
 from models.room.expected_roles import ExpectedRoles
 from models.split import Split
@@ -18,6 +20,9 @@ from models.split import Split
 __all__ = ["Room", "learn_room"]
 
 _MOST_SNAPSHOTS = 40_000
+_COLUMNS = (
+    *EXPECTED_ROLES.reads, *(f"days_since_{role}" for role, _ in EXPECTED_ROLES.touches), *DEAL_FACTS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ def learn_room(
     frame, labels: row for row alike. Expected roles come from deals won by the window's end, attendance from
     snapshots of the window with a next meeting by its end; an even share of them above 40,000 snapshots.
     """
+    frame = only(frame, _COLUMNS)
     expected = ExpectedRoles.fit(frame, known_outcomes(labels), rows=split.train.known)
     past = _thinned(frame.filter(pa.array(split.train.inside)))
     rows = attendance_rows(past, history, expected, until_s=_second(split.train.end))
