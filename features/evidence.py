@@ -14,7 +14,7 @@ from features.snapshots import DAY, Calendar, snapshots_from_keys
 
 __all__ = ["evidence"]
 
-_PLAIN = ("key", "row_id", "source_row")
+_PLAIN = ("key", "row_id", "source_row", "source")
 
 
 def evidence(
@@ -37,6 +37,11 @@ def evidence(
         measures = tuple(measure for entry in compared for measure in entry.evidence_parts())
     parts = [_rows_of(measure, spine, known, calendar) for measure in measures]
     rows = ibis.union(*parts, distinct=True) if len(parts) > 1 else parts[0]
+    # measures that read other columns of one row tell it each in their way: the fullest is enough
+    fullest = [ibis.desc(rows.what.length()), "what"]
+    of_row = ["source", "row_id", "happened_at", "visible_at"]
+    rows = rows.mutate(place=ibis.row_number().over(ibis.window(group_by=of_row, order_by=fullest)))
+    rows = rows.filter(rows.place == 0).drop("place")
     return rows.order_by(ibis.desc("happened_at"), "row_id", "what")
 
 
@@ -55,7 +60,7 @@ def _rows_of(measure: Measure, spine: ir.Table, known: Known, calendar: Calendar
         decisive = "rank" if measure.how == "current" else measure.column
         rows = rows.filter(rows[decisive].notnull()).order_by(ibis.desc(decisive), "row_id").limit(1)
     return rows.select(
-        source=ibis.literal(stream.source),
+        source=rows.source if "source" in rows.columns else ibis.literal(stream.source),
         row_id=rows.row_id,
         happened_at=_instant(rows.at_s),
         visible_at=_instant(rows.seen_s),

@@ -15,6 +15,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from data.errors import PublishError, UsageError
 from data.extract import ExtractReport, extract
@@ -24,6 +25,7 @@ from features.assemble import feature_frame
 from features.catalogue import catalogue
 from features.families.custom import custom_fields
 from features.feature import Feature
+from features.origin import contract_origins
 from features.snapshots import (
     DAY,
     Calendar,
@@ -43,6 +45,9 @@ from serving.published import Published, current_run_id, open_published
 from serving.scoring import score_deals
 
 __all__ = ["Built", "View", "build_features", "choose_instant", "load_source", "publish_scores", "readable"]
+
+ORIGINS_FILE = "contract_origins.parquet"
+"""How the deal behind each contract was won, in the folder of the run; see `features.origin`."""
 
 _STEP_DAYS = {"daily": 1, "weekly": 7}
 
@@ -117,6 +122,8 @@ def build_features(job: Job, view: View, say: Say, *, only: frozenset[str] | Non
         features = tuple(one for one in every if only is None or one.name in only)
         snapshots = _drawn(tables, view.calendar, job.settings.max_snapshots, job.settings.seed)
         frame = feature_frame(warehouse.con, tables, snapshots, features, say)
+        if only is None:
+            pq.write_table(contract_origins(frame, tables, view.as_of), job.run_dir / ORIGINS_FILE)
     now = pc.equal(frame["as_of"], pa.scalar(view.as_of, frame["as_of"].type))
     return Built(features, past=frame.filter(pc.invert(now)), open=frame.filter(now))
 
