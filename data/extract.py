@@ -4,7 +4,7 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from data.ledger import LedgerRow, read_ledger, write_ledger
 from data.mapping import Mapping, Query, check_queries, load_mapping, resolve
 from data.names import quoted
 from data.rejects import TableCount, check_share, create_rejects, keep_superseded, reject_late, reject_rows
-from data.schema import CUSTOM_PREFIX, SOURCE_ROW, TABLES, Table, schema_version
-from data.signals.tables import create_text_tables
+from data.schema import CUSTOM_PREFIX, PROMISE_EVENTS, SOURCE_ROW, TABLES, Table, schema_version
+from data.signals import Lexicon, derive_signals, load_lexicon
+from data.signals.tables import create_text_tables, signal_counts
 from data.validation import ENGINE_TYPES, pass_gate
 from data.warehouse import WAREHOUSE_FILE
 
@@ -32,7 +33,10 @@ _EXTRACT_VERSION = "3"
 
 @dataclass(frozen=True)
 class ExtractReport:
-    """What a load did. rows: kept, by table that the source has. rejects: rejected rows, where any."""
+    """What a load did. rows: kept, by table that the source has. rejects: rejected rows, where any.
+
+    signals: rows read from activity texts, by moment kind and promise event.
+    """
 
     load_id: str
     fingerprint: str
@@ -41,6 +45,7 @@ class ExtractReport:
     rejects: dict[str, int]
     coverage: Coverage
     warnings: tuple[str, ...]
+    signals: dict[str, int] = field(default_factory=dict)
 
 
 def extract(
@@ -49,19 +54,22 @@ def extract(
     mapping: str | Path,
     workspace: Path,
     max_reject_share: float,
+    signals: str = "shipped",
     on_step: Callable[[str], None] | None = None,
 ) -> ExtractReport:
     """Load the source folder into WORKSPACE/warehouse.duckdb; the caller holds the workspace's lock.
 
     The old warehouse stays as it is until the new one is complete and on disk. The same input as last
-    time leaves it alone. max_reject_share: 0 to 1, per table. on_step is told, in words, what begins.
-    Raises SourceError (files, mapping) and DataContractError (too many rejected rows; they are then
+    time leaves it alone. max_reject_share: 0 to 1, per table. signals: a lexicon's file,
+    "shipped", or "off" to read no text. on_step is told, in words, what begins.
+    Raises SourceError (files, mapping, lexicon) and DataContractError (too many rejected rows; they are then
     kept in WORKSPACE/rejected).
     """
     tell = on_step or (lambda _: None)
     tell("reading the source's fingerprint")
     files, chosen = find_files(source), load_mapping(mapping)
-    fingerprint = _fingerprint(files, chosen)
+    lexicon = _lexicon(signals)
+    fingerprint = _fingerprint(files, chosen, lexicon)
     workspace.mkdir(parents=True, exist_ok=True)
     warehouse, new = workspace / WAREHOUSE_FILE, workspace / f"{WAREHOUSE_FILE}.new"
     _remove(new)
@@ -69,21 +77,31 @@ def extract(
     if ledger and ledger[-1].fingerprint == fingerprint:
         with duckdb.connect(str(warehouse), read_only=True) as con:
             check_share(con, ledger[-1].counts, max_reject_share)
-            return _report(ledger[-1], read_coverage(con), unchanged=True, warnings=warnings)
+            told = signal_counts(con)
+            return _report(ledger[-1], read_coverage(con), told, unchanged=True, warnings=warnings)
     load_id = f"{len(ledger) + 1:04d}-{fingerprint[:12]}"
     at = datetime.now(UTC).isoformat(timespec="seconds")
     row = LedgerRow(load_id, fingerprint, schema_version(), str(source), chosen.name, {}, at)
     try:
-        done, coverage = _build(new, files, chosen, (*ledger, row), workspace, max_reject_share, tell)
+        done, coverage, told = _build(
+            new, files, chosen, lexicon, (*ledger, row), workspace, max_reject_share, tell
+        )
         tell("putting the new warehouse in place")
         _put_in_place(new, warehouse)
     finally:
         _remove(new)
-    return _report(done, coverage, unchanged=False, warnings=warnings)
+    return _report(done, coverage, told, unchanged=False, warnings=warnings)
 
 
-def _fingerprint(files: tuple[RawFile, ...], mapping: Mapping) -> str:
-    parts = (content_digest(files), mapping.digest(), schema_version(), _EXTRACT_VERSION)
+def _lexicon(signals: str) -> Lexicon | None:
+    if signals == "off":
+        return None
+    return load_lexicon(None if signals == "shipped" else Path(signals).expanduser())
+
+
+def _fingerprint(files: tuple[RawFile, ...], mapping: Mapping, lexicon: Lexicon | None) -> str:
+    read_by = lexicon.digest if lexicon else "off"
+    parts = (content_digest(files), mapping.digest(), schema_version(), _EXTRACT_VERSION, read_by)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -105,11 +123,12 @@ def _build(
     new: Path,
     files: tuple[RawFile, ...],
     mapping: Mapping,
+    lexicon: Lexicon | None,
     ledger: tuple[LedgerRow, ...],
     workspace: Path,
     max_reject_share: float,
     tell: Callable[[str], None],
-) -> tuple[LedgerRow, Coverage]:
+) -> tuple[LedgerRow, Coverage, dict[str, int]]:
     """Fill the new warehouse file in one transaction, its ledger row included."""
     with duckdb.connect(str(new)) as con:
         con.execute("SET TimeZone = 'UTC'")
@@ -135,6 +154,9 @@ def _build(
             con, counts, max_reject_share, workspace / "rejected" / f"{ledger[-1].load_id}.parquet"
         )
         create_text_tables(con)
+        if lexicon:
+            tell("reading activity texts")
+            derive_signals(con, lexicon)
         tell("checking the contract and coverage")
         write_coverage(con, present, ignored)
         pass_gate(con, present)
@@ -142,7 +164,7 @@ def _build(
         write_ledger(con, (*ledger[:-1], done))
         con.execute("COMMIT")
         con.execute("CHECKPOINT")
-        return done, read_coverage(con)
+        return done, read_coverage(con), signal_counts(con)
 
 
 def _to_load(
@@ -241,7 +263,12 @@ def _remove(new: Path) -> None:
 
 
 def _report(
-    row: LedgerRow, coverage: Coverage, *, unchanged: bool, warnings: tuple[str, ...]
+    row: LedgerRow,
+    coverage: Coverage,
+    signals: dict[str, int],
+    *,
+    unchanged: bool,
+    warnings: tuple[str, ...],
 ) -> ExtractReport:
     rejects = {table: count.rejected for table, count in row.counts.items() if count.rejected}
     said = [
@@ -249,7 +276,10 @@ def _report(
         for table, n in rejects.items()
     ]
     said += [f"{note.table}.{note.column}: {note.note} ({note.rows:,} rows)" for note in coverage.notes]
+    if signals:
+        promises = sum(signals.get(event, 0) for event in PROMISE_EVENTS)
+        said.append(f"from text: {sum(signals.values()) - promises:,} moments, {promises:,} promises")
     rows = {table: count.kept for table, count in row.counts.items()}
     return ExtractReport(
-        row.load_id, row.fingerprint, unchanged, rows, rejects, coverage, (*warnings, *said)
+        row.load_id, row.fingerprint, unchanged, rows, rejects, coverage, (*warnings, *said), signals
     )  # fmt: skip

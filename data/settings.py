@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     )
     source: Path | None = Field(None, description="folder of CSV, CSV.gz or Parquet files to load")
     mapping: str = Field("canonical", description="mapping by name, or a folder of SELECTs, one per table")
+    signals: str = Field(
+        "shipped",
+        description="file of the lexicon that activity texts are read by; shipped; off: none is read",
+    )
     as_of: Annotated[datetime | None, BeforeValidator(_instant)] = Field(
         None,
         description="UTC instant to stand at; a date or a time with zone; unset: newest time in the data",
