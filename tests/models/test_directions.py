@@ -77,7 +77,8 @@ def test_a_direction_that_turns_within_the_range_is_mixed(world) -> None:
     y = known_outcomes(world.labels)
     # won deals have middling values, lost ones high or low
     chosen = {
-        name: rng.choice([3, 4, 5, 6] if won == 1 else [1, 7, 8, 9]) for name, won in zip(ids, y, strict=True)
+        name: rng.choice([3, 4, 5, 6] if won == 1 else [0, 1, 7, 8, 9, 9])
+        for name, won in zip(ids, y, strict=True)
     }
     one = found(world, {"meetings": "higher is better"}, meetings=pa.array([int(chosen[i]) for i in ids]))
     assert one["meetings"].verdict == "mixed"
