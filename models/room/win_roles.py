@@ -112,6 +112,8 @@ def _sentence(row: dict[str, Any]) -> str:
         return f"{role.capitalize()}: engaged, {times} so far."
     if row["expected_share"] is None:
         return f"{role.capitalize()}: not engaged; there are no won deals to compare with."
+    if not row["expected_share"]:
+        return f"{role.capitalize()}: not engaged, nor by any of {row['n_alike']} {row['alike']} by then."
     day = "" if row["typical_day"] is None else f", typically from day {row['typical_day']:.0f} on"
     said = (
         f"{role.capitalize()}: not engaged; {100 * row['expected_share']:.0f} % of {row['alike']} had "

@@ -176,6 +176,9 @@ def test_the_likeliest_missing_role_comes_first_and_engaged_ones_last():
     )
     assert told["role"].to_pylist()[0] == "legal"
     assert told["role"].to_pylist()[-1] == "champion"
+    assert told["sentence"].to_pylist()[1] == (
+        "Blocker: not engaged, nor by any of 12 won deals at stage offer, 30 to 60 days old by then."
+    )
     assert told["sentence"].to_pylist()[-1] == "Champion: engaged, 1 touchpoint so far."
 
 
