@@ -27,13 +27,17 @@ from models.room.room import Room
 from models.track_record import Bin
 from models.typical import Typical, typical_of, typical_values
 
-__all__ = ["WinModel", "baseline_model", "load_model"]
+__all__ = ["OtherFormatError", "WinModel", "baseline_model", "load_model"]
 
 BOOSTER_FILE = "booster.txt"
 MODEL_FILE = "model.json"
 ROOM_FILE = "room.json"
 _TOLERANCE = 1e-6
 _FORMAT = 3
+
+
+class OtherFormatError(ModelContractError):
+    """A whole model, but of a format that another version of dealcast writes."""
 
 
 @dataclass(frozen=True)
@@ -190,10 +194,15 @@ def load_model(directory: Path) -> WinModel:
     contents, manifest = verified_files(directory)
     path = directory / MODEL_FILE
     stored = orjson.loads(contents[MODEL_FILE]) if MODEL_FILE in contents else {}
-    if stored.get("format") != _FORMAT or (stored["kind"] == "lightgbm") != (BOOSTER_FILE in contents):
+    if "format" in stored and stored["format"] != _FORMAT:
+        raise OtherFormatError(
+            f"{path}: expected a model of format {_FORMAT}, found format {stored['format']!r}, written by "
+            "another version of dealcast. Train again with this version."
+        )
+    if "format" not in stored or (stored["kind"] == "lightgbm") != (BOOSTER_FILE in contents):
         raise ModelContractError(
-            f"{path}: expected a model of format {_FORMAT} and its {BOOSTER_FILE}, found format "
-            f"{stored.get('format')!r} and files {sorted(contents)}. Train again with this version."
+            f"{path}: expected a model of format {_FORMAT} and its {BOOSTER_FILE}, found files "
+            f"{sorted(contents)}. Train again with this version."
         )
     model = WinModel(
         kind=stored["kind"],

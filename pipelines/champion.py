@@ -1,6 +1,7 @@
 """The steps that settle which model serves: register the trained one, judge it, load the champion."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ from models.registry import (
     register,
     store_at,
 )
-from models.win_model import WinModel
+from models.win_model import OtherFormatError, WinModel
 from pipelines.job import Job
 from pipelines.learning import Labelled, baseline
 from pipelines.progress import Say
@@ -118,7 +119,10 @@ def choose_model(
 
 
 def champion_or_none(job: Job) -> tuple[WinModel | None, tuple[str, ...]]:
-    """The champion from its verified copy, with a warning if the registry is away; None if there is none."""
+    """The champion from its verified copy, with a warning if the registry is away.
+
+    None if there is none, or, with a warning, if another version of dealcast wrote it.
+    """
     store = store_at(job.workspace, tracking_uri=job.settings.mlflow_tracking_uri)
     try:
         found = load_champion(store)
@@ -126,7 +130,11 @@ def champion_or_none(job: Job) -> tuple[WinModel | None, tuple[str, ...]]:
         return None, (str(error),)
     if found is None:
         return None, ()
-    return WinModel.load(found.folder), (found.degraded,) if found.degraded else ()
+    try:
+        model = WinModel.load(found.folder)
+    except OtherFormatError as error:
+        return None, (f"The champion cannot be read, so it does not serve: {error}",)
+    return model, (found.degraded,) if found.degraded else ()
 
 
 def _judged(
@@ -151,8 +159,10 @@ def judge(
     test = rows.frame.filter(pa.array(rows.split.test.known))
     champion_p = None
     if current is not None:
-        champion = WinModel.load(fetch(store, current).folder)
-        champion_p = champion.p_win(readable(test, champion))
+        # a champion of another format cannot be compared with: the trained model then stands for itself
+        with suppress(OtherFormatError):
+            champion = WinModel.load(fetch(store, current).folder)
+            champion_p = champion.p_win(readable(test, champion))
     gap, seconds = _guard_figures(model, test)
     decision = decide(
         evaluation,

@@ -38,10 +38,12 @@ from features.snapshots import (
 from models.win_model import WinModel
 from pipelines.job import Job
 from pipelines.progress import Say
+from pipelines.room_table import room_table
 from pipelines.rooms import deal_tables
 from serving.facts import deal_facts
 from serving.publish import publish
 from serving.published import Published, current_run_id, open_published
+from serving.room import ROLES
 from serving.scoring import score_deals
 
 __all__ = ["Built", "View", "build_features", "choose_instant", "load_source", "publish_scores", "readable"]
@@ -138,6 +140,7 @@ def publish_scores(
         tables = warehouse.tables(view.as_of)
         facts = deal_facts(tables, view.as_of, ids)
         beside = deal_tables(tables, view.as_of, ids, say)
+        beside[ROLES] = room_table(tables, view.as_of, readable(built.open, model), facts, model.room)
     before, previous = _scores_before(job.workspace)
     publication = score_deals(
         model,

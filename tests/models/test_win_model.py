@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from data.errors import ModelContractError
 from models.arrays import known_outcomes
 from models.calibration import Calibration, sigmoid
+from models.manifest import verified_files, write_manifest
 from models.split import time_split
 from models.training import train_win
-from models.win_model import WinModel, baseline_model
+from models.win_model import OtherFormatError, WinModel, baseline_model
 
 
 @pytest.fixture(scope="module")
@@ -241,3 +242,11 @@ def test_without_any_closed_deal_the_baseline_says_a_half(world):
         frame.slice(0, 0), np.array([]), weight=np.array([]), features=world.features, reason="No deals."
     )
     assert empty.log_odds(frame).tolist() == [0, 0, 0]
+
+
+def test_a_model_of_another_format_is_told_from_a_damaged_one(saved):
+    contents, manifest = verified_files(saved)
+    stored = orjson.loads(contents["model.json"]) | {"format": 2}
+    write_manifest(saved, {**contents, "model.json": orjson.dumps(stored)}, {"version": manifest["version"]})
+    with pytest.raises(OtherFormatError, match="another version of dealcast"):
+        WinModel.load(saved)
