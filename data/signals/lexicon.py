@@ -203,11 +203,22 @@ class _Reader:
             raise SourceError(f"{self.file}: {where}: expected a list of patterns, found {given!r}.")
         patterns = [self._expanded(where, one) for one in given]
         patterns = patterns if plain else [_spaced(one) for one in patterns]
+        try:
+            fine = not patterns or not self._fits_empty(f"(?i)(?:{'|'.join(patterns)})")
+        except duckdb.Error:
+            fine = False
+        if not fine:
+            self._check_each(where, given, patterns)
+        return patterns
+
+    def _fits_empty(self, pattern: str) -> bool:
+        """Whether the pattern fits an empty text, and so every one. Raises duckdb.Error if it is none."""
+        return bool(self.con.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()[0][0])
+
+    def _check_each(self, where: str, given: list[str], patterns: list[str]) -> None:
         for written, pattern in zip(given, patterns, strict=True):
             try:
-                empty = self.con.execute("SELECT regexp_matches('', ?)", [f"(?i)(?:{pattern})"]).fetchall()[
-                    0
-                ][0]
+                empty = self._fits_empty(f"(?i)(?:{pattern})")
             except duckdb.Error as error:
                 raise SourceError(
                     f"{self.file}: {where}: the pattern {written!r} is no regular expression (RE2): "
@@ -218,7 +229,6 @@ class _Reader:
                     f"{self.file}: {where}: the pattern {written!r} fits every text, even an empty one. "
                     "Make some part of it compulsory."
                 )
-        return patterns
 
     def _joined(self, where: str, given: list[str], prefix: str = "(?i)", *, plain: bool = False) -> str:
         """One expression for any of the patterns; one that fits nothing where there are none."""

@@ -66,7 +66,8 @@ def moments_sql(sentences: str, kind: str, lexicon: Lexicon) -> str:
 def promises_sql(sentences: str, event: str, lexicon: Lexicon) -> str:
     """A SELECT of one row per activity and feature of the event: the key, feature, event, evidence, due_at.
 
-    Of the names that the patterns find in a sentence the first pattern's counts that is a feature's.
+    Of the names that the patterns find in a sentence the first pattern's counts that is a feature's,
+    and "it" only where no pattern finds another.
     """
     rule = lexicon.events[event]
     named = ", ".join(
@@ -80,7 +81,9 @@ def promises_sql(sentences: str, event: str, lexicon: Lexicon) -> str:
             left(arg_min(trim(sentence), place), {_LONGEST_EVIDENCE}) AS evidence,
             arg_min_null({due_sql("said", day, lexicon.due)}, place) AS due_at
         FROM (
-            SELECT {_KEY}, place, sentence, said, arg_min(feature, nth) AS feature FROM (
+            SELECT {_KEY}, place, sentence, said, arg_min(
+                feature, nth + if(feature = {literal(UNNAMED)}, 1000, 0)
+            ) AS feature FROM (
                 SELECT * EXCLUDE (name), {_plain("name", lexicon)} AS feature FROM (
                     SELECT {_KEY}, place, sentence, {said} AS said, unnest([{named}]) AS name,
                         generate_subscripts([{named}], 1) AS nth
