@@ -93,7 +93,16 @@ def kept(found: Measured) -> dict[str, Any]:
     document = {key: value for key, value in found.worth.items() if key != "run_id"}
     told = ("feature", "expected", "certain", "verdict", "correlation", "in_outcomes")
     features = [{key: one[key] for key in told} for one in found.directions["features"]]
-    return {**document, "directions": {"counts": found.directions["counts"], "features": features}}
+    return rounded({**document, "directions": {"counts": found.directions["counts"], "features": features}})
+
+
+def rounded(value: Any) -> Any:
+    """The same, figures to six decimals."""
+    if isinstance(value, dict):
+        return {key: rounded(held) for key, held in value.items()}
+    if isinstance(value, list):
+        return [rounded(held) for held in value]
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def noise_everywhere(documents: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
