@@ -93,7 +93,8 @@ def kept(found: Measured) -> dict[str, Any]:
     document = {key: value for key, value in found.worth.items() if key != "run_id"}
     told = ("feature", "expected", "certain", "verdict", "correlation", "in_outcomes")
     features = [{key: one[key] for key in told} for one in found.directions["features"]]
-    return rounded({**document, "directions": {"counts": found.directions["counts"], "features": features}})
+    directions = {"counts": found.directions["counts"], "features": features}
+    return {**rounded(document), "directions": rounded(directions)}
 
 
 def rounded(value: Any) -> Any:
