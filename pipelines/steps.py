@@ -95,6 +95,7 @@ def load_source(job: Job, say: Say) -> ExtractReport:
         mapping=settings.mapping,
         workspace=settings.workspace,
         max_reject_share=settings.max_reject_share,
+        signals=settings.signals,
         on_step=say,
     )
 
