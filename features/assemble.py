@@ -13,7 +13,7 @@ from features.gate import OF_DEALS, Known, gate
 from features.running import Grid, run_measures
 from features.snapshots import Snapshots
 from features.streams.owners import people_met
-from features.streams.people import touches
+from features.streams.people import meetings, touches
 from features.streams.stream import Entity, Stream
 
 __all__ = ["ENTITY_KEYS", "Keep", "feature_frame", "feature_table", "known_spine"]
@@ -30,6 +30,12 @@ ENTITY_KEYS = {
 """The column of the spine that holds each entity's key."""
 
 _ROWS_AT_ONCE = 250_000
+
+_SHARED: dict[str, tuple[Callable[[Known], ir.Table], frozenset[str]]] = {
+    "people_met": (people_met, frozenset({"owner_people", "all_people"})),
+    "meetings": (meetings, frozenset({"meetings", "spiral_steps"})),
+}
+"""Rows that several streams are made of: made once where more than one of these is wanted."""
 
 _OWNER = Measure("owners", "current", "new_value")
 
@@ -99,8 +105,9 @@ def _measured(
 ) -> _Measured:
     spine, known = known_spine(tables, snapshots, keep)
     by_stream = _by_stream(features)
-    if {"owner_people", "all_people"} & set(by_stream):
-        known = {**known, "people_met": keep("people_met", people_met(known))}
+    for name, (rows, of_streams) in _SHARED.items():
+        if len(of_streams & set(by_stream)) > 1:
+            known = {**known, name: keep(name, rows(known))}
     streams = {}
     for name, measures in by_stream.items():
         names = {measure: f"{name}_{i}" for i, measure in enumerate(measures)}

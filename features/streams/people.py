@@ -7,7 +7,16 @@ from features.gate import Known
 from features.streams.stream import Stream, as_count
 from features.streams.stretches import FOREVER, merged
 
-__all__ = ["MEETING_KINDS", "STREAMS", "TALK_KINDS", "known_roles", "members", "seniority_rank", "touches"]
+__all__ = [
+    "MEETING_KINDS",
+    "STREAMS",
+    "TALK_KINDS",
+    "known_roles",
+    "meetings",
+    "members",
+    "seniority_rank",
+    "touches",
+]
 
 MEETING_KINDS = ("meeting", "demo", "workshop", "event")
 TALK_KINDS = (*MEETING_KINDS, "call")
@@ -137,11 +146,17 @@ def _untouched(known: Known) -> ir.Table:
     return rows.filter(rows.until_s.isnull() | (rows.until_s > rows.seen_s))
 
 
-def _meetings(known: Known) -> ir.Table:
-    """One row per past meeting: who came, compared with the meetings recorded before it."""
+def meetings(known: Known) -> ir.Table:
+    """One row per past meeting: who came, compared with the meetings recorded before it.
+
+    Read from the known tables where it stands among them as `meetings`, since several streams are made of it.
+    """
+    if "meetings" in known:
+        return known["meetings"]
     touches = _touches_with_seniority(known)
     touches = touches.filter(touches.kind.isin(MEETING_KINDS))
-    meetings = touches.group_by("key", "activity_id", "row_id", "at_s", "seen_s").agg(
+    met = touches.group_by("activity_id").agg(
+        **{name: touches[name].max() for name in ("key", "at_s", "seen_s")},
         attendance=touches.count().cast("float64"),
         new_faces=touches.is_first.sum().cast("float64"),
         seniority=touches.seniority.max().cast("float64"),
@@ -149,9 +164,10 @@ def _meetings(known: Known) -> ir.Table:
     order = ["seen_s", "at_s", "activity_id"]
 
     def mean(column: str, start: int, end: int) -> ir.Value:
-        return meetings[column].mean().over(ibis.window(group_by="key", order_by=order, rows=(start, end)))
+        return met[column].mean().over(ibis.window(group_by="key", order_by=order, rows=(start, end)))
 
-    return meetings.mutate(
+    return met.mutate(
+        row_id=met.activity_id,
         rank=ibis.row_number().over(ibis.window(group_by="key", order_by=["at_s", "activity_id"])),
         attendance_before=mean("attendance", -3, -1),
         seniority_lately=mean("seniority", -2, 0),
@@ -189,6 +205,6 @@ STREAMS = (
     Stream(
         "stances", "deal", _ROLES, "recorded stances", lambda k: _present(k, "contact_id", "stance")
     ),
-    Stream("meetings", "deal", "activities", "past meetings with who came", _meetings),
+    Stream("meetings", "deal", "activities", "past meetings with who came", meetings),
     Stream("absences", "deal", _TOUCHES, "invited contacts who did not come", _absences),
 )  # fmt: skip

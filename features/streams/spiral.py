@@ -161,8 +161,7 @@ def _in_silence(known: Known, events: ir.Table, meetings: ir.Table) -> ir.Table:
 def _meetings(known: Known, events: ir.Table) -> ir.Table:
     """Past meetings of deals with promises: `best_before`, the highest level reached before, and `fewer_s`,
     twice the second of the meeting and one more where fewer came than before: odd if the latest one did."""
-    touched = known["touches"].semi_join(events, "key")
-    rows = _stream(people.STREAMS, "meetings", {**known, "touches": touched})
+    rows = people.meetings(known).semi_join(events, "key")
     before = ibis.window(group_by="key", order_by=["seen_s", "at_s", "activity_id"], rows=(None, -1))
     return rows.mutate(
         best_before=rows.seniority.max().over(before),
