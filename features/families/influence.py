@@ -4,7 +4,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.families.entries import Entries
-from features.feature import Formula
+from features.feature import Formula, Measure
 from features.measures import all_of, count, current, distinct, last, number, ratio, total
 from features.snapshots import DAY
 
@@ -44,6 +44,11 @@ def _sponsor_share(
 ) -> ir.FloatingValue:
     """The part of two-way touches that is one sponsor's; null unless there is exactly one."""
     return ibis.ifelse(sponsors == 1, through / touches.nullif(number(0)), ibis.null("float64"))
+
+
+def _carried(fact: str) -> Measure:
+    """What sponsors and backers carry at as_of, all taken together."""
+    return count("sponsor_load", fact=fact)
 
 
 def _recorded_share(
@@ -105,20 +110,17 @@ FEATURES = (
         "The deal does not hang on its champion or mobilizer alone", _SPONSOR,
     ),
     _feature(
-        "sponsor_open_deals", "number", "deals",
-        all_of(lambda deals: deals.nullif(0), current("sponsor_load", "load", fact="deals")),
-        "Open deals, this one included, in whose buying group the busiest champion, mobilizer or executive sponsor stands; null "
-        "if none is present.",
-        "lower is better", "{value} open deals have the busiest sponsor in their buying group",
+        "sponsor_open_deals", "number", "deals", ratio(_carried("deals"), _carried("present")),
+        "Open deals, this one included, in whose buying group a champion, mobilizer or executive sponsor of this one stands: "
+        "the mean over those present; null if none is.",
+        "lower is better", "A sponsor stands in the buying groups of {value} open deals",
         "No champion, mobilizer or executive sponsor is recorded", _SPONSOR,
     ),
     _feature(
-        "sponsor_meetings_30d", "number", "meetings",
-        all_of(lambda deals, meetings: ibis.ifelse(deals > 0, meetings.fill_null(0), ibis.null("int64")),
-               current("sponsor_load", "load", fact="deals"), current("sponsor_load", "load", fact="meetings")),
-        "Meetings of the last 30 days, over all deals, that the busiest champion, mobilizer or executive sponsor attended; null "
-        "if none is present.",
-        "depends", "{value} meetings in 30 days took the busiest sponsor's time",
+        "sponsor_meetings_30d", "number", "meetings", ratio(_carried("meetings"), _carried("present")),
+        "Meetings of the last 30 days, over all deals, that a champion, mobilizer or executive sponsor attended: the mean over "
+        "those present; null if none is.",
+        "depends", "A sponsor sat in {value} meetings in 30 days",
         "No champion, mobilizer or executive sponsor is recorded", _SPONSOR,
     ),
     _feature(

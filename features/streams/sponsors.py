@@ -19,7 +19,6 @@ BACKERS = (*SPONSORS, "executive_sponsor")
 
 _ENGAGED_S = 90 * DAY
 _BUSY_S = 30 * DAY
-_MEMBERS = 2**32
 
 
 def _present(known: Known, roles: tuple[str, ...]) -> ir.Table:
@@ -57,7 +56,7 @@ def _sponsors(known: Known) -> ir.Table:
 
 
 def _deals_carried(known: Known, people: ir.Table) -> ir.Table:
-    """When each of the people joined the buying group of an open deal, any deal, and when that ended."""
+    """Stretches (seen_s to ends_s) in which each of the people stands in the group of an open deal."""
     roles, deals = known["all_opportunity_contacts"], known["opportunities"]
     joined = roles.semi_join(people, roles.contact_id == people.who).inner_join(deals, "opportunity_id")
     ends = ibis.least(joined.removed_s.fill_null(FOREVER), joined.closed_s.fill_null(FOREVER))
@@ -66,73 +65,51 @@ def _deals_carried(known: Known, people: ir.Table) -> ir.Table:
         ends_s=ends,
     )  # fmt: skip
     rows = merged(rows, "opportunity_id")
-    return rows.select("seen_s", who="key", ends_s=rows.until_s.fill_null(FOREVER))
+    return rows.select(
+        "seen_s", who="key", ends_s=rows.until_s.fill_null(FOREVER), at_s=rows.seen_s,
+        row_id="opportunity_id",
+    )  # fmt: skip
 
 
 def _meetings_attended(known: Known, people: ir.Table) -> ir.Table:
-    """When each past meeting of the people, on any deal, became known, and when it left the last 30 days."""
+    """Past meetings of the people, on any deal, from when they became known until 30 days after them."""
     activities, came = known["all_activities"], known["activity_participants"]
     came = came.filter(came.attended.fill_null(True)).semi_join(people, came.contact_id == people.who)
     came = came.select("activity_id", who="contact_id").distinct()
     rows = activities.filter(activities.kind.isin(MEETING_KINDS)).inner_join(came, "activity_id")
     rows = rows.select(
-        "who", seen_s=ibis.greatest(rows.known_s, rows.occurred_s), ends_s=rows.occurred_s + _BUSY_S
-    )
-    return rows.filter(rows.ends_s > rows.seen_s)
-
-
-def _changes(stretches: ir.Table, *by: str) -> ir.Table:
-    """By how much the number of stretches that hold changes, at each second (at_s) at which it does."""
-    start = stretches.select(*by, at_s="seen_s", change=ibis.literal(1, "int64"))
-    stop = stretches.filter(stretches.ends_s < FOREVER)
-    stop = stop.select(*by, at_s="ends_s", change=ibis.literal(-1, "int64"))
-    changes = start.union(stop)
-    return changes.group_by(*by, "at_s").agg(change=changes.change.sum().cast("int64"))
-
-
-def _carried(known: Known, present: ir.Table) -> ir.Table:
-    """When each deal and each meeting lay on each of the present (`member`) while there, by `fact`."""
-    people = present.select(who="contact_id").distinct()
-    deals, meetings = _deals_carried(known, people), _meetings_attended(known, people)
-    work = deals.mutate(fact=ibis.literal(0, "int64")).union(meetings.mutate(fact=ibis.literal(1, "int64")))
-    spans = present.select("key", "member", person="contact_id", in_s="seen_s", out_s="ends_s")
-    rows = spans.inner_join(work, [("person", "who")])
-    rows = rows.select(
-        "key", "fact", "member", seen_s=ibis.greatest(rows.in_s, rows.seen_s),
-        ends_s=ibis.least(rows.out_s, rows.ends_s),
+        "who", seen_s=ibis.greatest(rows.known_s, rows.occurred_s), ends_s=rows.occurred_s + _BUSY_S,
+        at_s="occurred_s", row_id="activity_id",
     )  # fmt: skip
     return rows.filter(rows.ends_s > rows.seen_s)
 
 
-def _busiest(known: Known) -> ir.Table:
-    """What the busiest sponsor or backer present carries (`load`), by `fact`, whenever it changes.
-
-    deals: open deals, this one included, in whose buying group the person stands; meetings: those of the
-    last 30 days that the person attended. Made of the moments of change alone, since the largest of
-    several people's sums is no running total. Members are numbered: numbers are quicker than names.
-    """
+def _carried(known: Known) -> ir.Table:
+    """What each sponsor or backer carries while present, by `fact`: open deals, this one included, in whose
+    buying group the person stands; meetings of the last 30 days, on any deal; and being `present` itself."""
     present = _present(known, BACKERS)
-    present = present.mutate(
-        member=ibis.dense_rank().over(ibis.window(order_by=["key", "contact_id"])).cast("int64")
-    )
-    of_member = ("key", "fact", "member")
-    changes = _changes(_carried(known, present), *of_member)
-    moments = changes.select("key", "fact", "at_s").distinct()
-    every = moments.inner_join(changes.select(*of_member).distinct(), ["key", "fact"])
-    every = every.left_join(changes, [*of_member, "at_s"])
-    every = every.select(*of_member, "at_s", change=every.change.fill_null(0))
-    so_far = ibis.window(group_by=of_member, order_by="at_s", rows=(None, 0))
-    every = every.mutate(load=every.change.sum().over(so_far).cast("int64"))
-    # one number says both: the largest load, and of equals the member numbered first
-    every = every.mutate(top=every.load * _MEMBERS + (_MEMBERS - 1 - every.member))
-    rows = every.group_by("key", "fact", "at_s").agg(top=every.top.max())
-    rows = rows.mutate(load=rows.top // _MEMBERS, member=_MEMBERS - 1 - rows.top % _MEMBERS)
-    names = present.select("member", row_id="contact_id").distinct()
-    rows = rows.inner_join(names, "member")
-    return rows.select(
-        "key", "load", "at_s", "row_id", seen_s=rows.at_s, rank=rows.at_s * 2 + rows.fact,
-        fact=ibis.ifelse(rows.fact == 0, "deals", "meetings"),
+    people = present.select(who="contact_id").distinct()
+    spans = present.select("key", person="contact_id", in_s="seen_s", out_s="ends_s")
+    facts = [("present", "opportunity_contacts", present.rename(person="contact_id"))]
+    for fact, source, work in (
+        ("deals", "opportunities", _deals_carried(known, people)),
+        ("meetings", "activities", _meetings_attended(known, people)),
+    ):
+        rows = spans.inner_join(work, [("person", "who")])
+        seen, ends = ibis.greatest(rows.in_s, rows.seen_s), ibis.least(rows.out_s, rows.ends_s)
+        facts.append((fact, source, rows.mutate(seen_s=seen, ends_s=ends)))
+    rows = ibis.union(
+        *(
+            rows.select(
+                "key", "seen_s", "ends_s", "at_s", "row_id", "person", fact=ibis.literal(fact),
+                source=ibis.literal(source),
+            )
+            for fact, source, rows in facts
+        )
     )  # fmt: skip
+    rows = rows.filter(rows.ends_s > rows.seen_s)
+    until = ibis.ifelse(rows.ends_s >= FOREVER, ibis.null("int64"), rows.ends_s)
+    return rows.mutate(until_s=until).drop("ends_s")
 
 
 STREAMS = (
@@ -141,7 +118,6 @@ STREAMS = (
         _sponsors,
     ),
     Stream(
-        "sponsor_load", "deal", "opportunity_contacts", "what the busiest sponsor carries over all deals",
-        _busiest,
+        "sponsor_load", "deal", "opportunity_contacts", "what sponsors carry over all deals", _carried,
     ),
 )  # fmt: skip

@@ -133,8 +133,8 @@ def _load(tables: Tables, here: list[Row], every: list[Touch], as_of: datetime) 
         for sponsor in sponsors
     }
     return {
-        "sponsor_open_deals": max(deals.values(), default=None),
-        "sponsor_meetings_30d": max(meetings.values(), default=None),
+        "sponsor_open_deals": sum(deals.values()) / len(sponsors) if sponsors else None,
+        "sponsor_meetings_30d": sum(meetings.values()) / len(sponsors) if sponsors else None,
     }
 
 
