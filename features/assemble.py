@@ -29,7 +29,7 @@ ENTITY_KEYS = {
 }  # fmt: skip
 """The column of the spine that holds each entity's key."""
 
-_ROWS_AT_ONCE = 250_000
+_ROWS_AT_ONCE = 500_000
 
 _SHARED: dict[str, tuple[Callable[[Known], ir.Table], frozenset[str]]] = {
     "people_met": (people_met, frozenset({"owner_people", "all_people"})),

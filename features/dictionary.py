@@ -11,7 +11,6 @@ from features.feature import FAMILIES, Family, Feature, Learnt
 __all__ = ["features_markdown"]
 
 _MEASURED = Path(__file__).parents[1] / "docs" / "worth.json"
-_UNTESTED = " Not yet tested."
 
 _HEAD = """# Features
 
@@ -58,7 +57,7 @@ def _row(feature: Feature, worth: str) -> str:
         f"`{feature.name}`",
         feature.unit or feature.kind,
         feature.description,
-        feature.rationale.replace(_UNTESTED, ""),
+        feature.rationale,
         f"{feature.expected}; the model is held to it" if feature.certain else feature.expected,
         evidence,
         feature.sentence.replace("{value}", "…"),

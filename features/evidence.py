@@ -37,11 +37,13 @@ def evidence(
         measures = tuple(measure for entry in compared for measure in entry.evidence_parts())
     parts = [_rows_of(measure, spine, known, calendar) for measure in measures]
     rows = ibis.union(*parts, distinct=True) if len(parts) > 1 else parts[0]
-    # measures that read other columns of one row tell it each in their way: the fullest is enough
-    fullest = [ibis.desc(rows.what.length()), "what"]
-    of_row = ["source", "row_id", "happened_at", "visible_at"]
-    rows = rows.mutate(place=ibis.row_number().over(ibis.window(group_by=of_row, order_by=fullest)))
-    rows = rows.filter(rows.place == 0).drop("place")
+    # measures that read other columns of one row tell it each in their way: what the fullest says is enough
+    of_row = ibis.window(
+        group_by=["source", "row_id", "happened_at", "visible_at"],
+        order_by=[ibis.desc(rows.what.length()), "what"],
+    )
+    rows = rows.mutate(fullest=rows.what.first().over(of_row))
+    rows = rows.filter((rows.what == rows.fullest) | ~rows.fullest.contains(rows.what)).drop("fullest")
     return rows.order_by(ibis.desc("happened_at"), "row_id", "what")
 
 

@@ -33,11 +33,14 @@ __all__ = [
     "Store",
     "TrainingRecord",
     "alias_version",
+    "experiment_of",
     "fetch",
     "load_champion",
     "mark_killed_runs",
     "move_alias",
+    "owner_of",
     "register",
+    "registry_client",
     "store_at",
 ]
 
@@ -130,10 +133,10 @@ def register(store: Store, record: TrainingRecord) -> Registered:
         "manifest_sha256": manifest,
         "dealcast.run_id": record.run_id,
     }
-    with _registry(store, create=True) as client:
-        run_tags = {**tags, _OWNER_TAG: _owner(store), "data_fingerprint": record.data_fingerprint}
+    with registry_client(store, create=True) as client:
+        run_tags = {**tags, _OWNER_TAG: owner_of(store), "data_fingerprint": record.data_fingerprint}
         run = client.create_run(
-            _experiment(client, store), tags={**run_tags, **_source_version()}, run_name=record.run_id
+            experiment_of(client, store), tags={**run_tags, **_source_version()}, run_name=record.run_id
         )
         run_id = run.info.run_id
         try:
@@ -151,7 +154,7 @@ def register(store: Store, record: TrainingRecord) -> Registered:
 
 def alias_version(store: Store, alias: str) -> str | None:
     """The version an alias stands for, None if it stands for none."""
-    with _registry(store) as client:
+    with registry_client(store) as client:
         found = client.search_registered_models(f"name = '{store.name}'")
         # the list may omit aliases on some servers, so the model itself is asked
         aliases = client.get_registered_model(store.name).aliases if found else {}
@@ -160,7 +163,7 @@ def alias_version(store: Store, alias: str) -> str | None:
 
 def move_alias(store: Store, alias: str, version: str | None) -> None:
     """Make an alias stand for a version (in one step), or for none."""
-    with _registry(store) as client:
+    with registry_client(store) as client:
         if version is None:
             client.delete_registered_model_alias(store.name, alias)
         else:
@@ -173,7 +176,7 @@ def fetch(store: Store, version: str) -> Champion:
     Raises ModelContractError naming the file that is missing or altered; nothing unverified is left
     under the final name.
     """
-    with _registry(store) as client:
+    with registry_client(store) as client:
         found = client.get_model_version(store.name, version)
         tags, run_id = dict(found.tags), str(found.run_id)
         model_version = _plain_name(str(tags.get("model_version", "")), version)
@@ -212,11 +215,11 @@ def mark_killed_runs(store: Store) -> tuple[str, ...]:
     """
     if store.database is not None and not store.database.exists():
         return ()
-    with _registry(store) as client:
+    with registry_client(store) as client:
         experiment = client.get_experiment_by_name(store.experiment)
         if experiment is None:
             return ()
-        mine = f"attributes.status = 'RUNNING' and tags.`{_OWNER_TAG}` = '{_owner(store)}'"
+        mine = f"attributes.status = 'RUNNING' and tags.`{_OWNER_TAG}` = '{owner_of(store)}'"
         runs = client.search_runs([experiment.experiment_id], mine, max_results=1000)
         for run in runs:
             client.set_terminated(run.info.run_id, "KILLED")
@@ -224,7 +227,7 @@ def mark_killed_runs(store: Store) -> tuple[str, ...]:
 
 
 @contextmanager
-def _registry(store: Store, *, create: bool = False) -> Iterator[Any]:
+def registry_client(store: Store, *, create: bool = False) -> Iterator[Any]:
     """A client; whatever goes wrong inside becomes RegistryUnreachableError, our own errors pass."""
     if not create and store.database is not None and not store.database.exists():
         raise RegistryUnreachableError(
@@ -250,7 +253,8 @@ def _registry(store: Store, *, create: bool = False) -> Iterator[Any]:
         ) from error
 
 
-def _experiment(client: Any, store: Store) -> str:
+def experiment_of(client: Any, store: Store) -> str:
+    """The id of the experiment, created where it is not there yet."""
     found = client.get_experiment_by_name(store.experiment)
     if found is not None:
         return str(found.experiment_id)
@@ -351,7 +355,7 @@ def _plain_name(name: str, version: str) -> str:
     return name
 
 
-def _owner(store: Store) -> str:
+def owner_of(store: Store) -> str:
     """Tells this workspace's runs from others' on a shared server, without telling where it lies."""
     return sha256_of(f"{socket.gethostname()}:{store.workspace}".encode())[:16]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from models.registry import CHALLENGER, CHAMPION, Store, _experiment, _owner, _registry
+from models.registry import CHALLENGER, CHAMPION, Store, experiment_of, owner_of, registry_client
 
 __all__ = ["log_findings"]
 
@@ -16,15 +16,15 @@ def log_findings(
     run_id: of the dealcast run, the name of a run of its own. folder: where the files go. A figure that is
     logged again gets a further value. Raises RegistryUnreachableError if the registry fails.
     """
-    with _registry(store, create=True) as client:
+    with registry_client(store, create=True) as client:
         found = client.search_registered_models(f"name = '{store.name}'")
         aliases = client.get_registered_model(store.name).aliases if found else {}
         version = aliases.get(CHAMPION) or aliases.get(CHALLENGER)
         if version is not None:
             mlflow_run = str(client.get_model_version(store.name, str(version)).run_id)
         else:
-            tags = {"dealcast.run_id": run_id, "dealcast.workspace": _owner(store)}
-            run = client.create_run(_experiment(client, store), tags=tags, run_name=run_id)
+            tags = {"dealcast.run_id": run_id, "dealcast.workspace": owner_of(store)}
+            run = client.create_run(experiment_of(client, store), tags=tags, run_name=run_id)
             mlflow_run = str(run.info.run_id)
         for name, value in metrics.items():
             client.log_metric(mlflow_run, name, value)

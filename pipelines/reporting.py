@@ -1,4 +1,5 @@
-"""The step that draws a run's report: figures, charts and what the audit left out, in one HTML file."""
+"""The step that draws a run's report: figures, charts, what the audit left out, and what was learnt against
+expectation, in one HTML file."""
 
 import pyarrow as pa
 
@@ -7,6 +8,7 @@ from models.charts import can_draw, draw_shap, evaluation_charts, shap_table, sv
 from models.evaluation import Evaluation
 from models.report import render_report
 from models.win_model import WinModel
+from pipelines.directions import directions_of
 from pipelines.job import Job
 from pipelines.learning import Labelled
 from pipelines.progress import Say
@@ -22,7 +24,7 @@ def write_report(
     job: Job, built: Built, rows: Labelled, model: WinModel, evaluation: Evaluation | None,
     audited: AuditReport, say: Say,
 ) -> None:  # fmt: skip
-    """Write report.html; nothing for a baseline, which was not evaluated."""
+    """Write report.html and directions.json; nothing for a baseline, which was not evaluated."""
     if evaluation is None:
         return
     charts = {}
@@ -31,7 +33,9 @@ def write_report(
         charts = _drawn(built, rows, model, evaluation)
     else:
         say("no charts: the process may map too little memory for the renderer (ulimit -v)")
-    page = render_report(evaluation.document, charts=charts, audit=audited.as_dict())
+    say("comparing learnt with expected directions")
+    directions = directions_of(job, rows, built.features, model)
+    page = render_report(evaluation.document, charts=charts, audit=audited.as_dict(), directions=directions)
     (job.run_dir / REPORT_FILE).write_text(page, encoding="utf-8")
 
 

@@ -9,10 +9,8 @@ from features.feature import AgainstNorm, RolesMissing
 
 __all__ = ["EXPECTED_ROLES", "FEATURES"]
 
-_ROOM = "Belief 5: who should be in the room by now can be learnt from won deals alike. Not yet tested."
-_PACE = (
-    "Belief 5: a purchase is a series of micro-moments; deals that lag behind winners stall. Not yet tested."
-)
+_ROOM = "Belief 5: who should be in the room by now can be learnt from won deals alike."
+_PACE = "Belief 5: a purchase is a series of micro-moments; deals that lag behind winners stall."
 
 EXPECTED_ROLES = RolesMissing(
     tuple((role, f"{role}_touches") for role in BUYING_ROLES if role != "unknown"),

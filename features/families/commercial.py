@@ -9,14 +9,14 @@ from features.measures import all_of, count, current, days_since, number, total
 
 __all__ = ["FEATURES"]
 
-_DEAL = "What is bought, and how the amount moves, tells how serious a deal is. Not yet tested."
-_ACCOUNT = "Belief 5: responsibility structure says more than headcount bands. Not yet tested."
+_DEAL = "What is bought, and how the amount moves, tells how serious a deal is."
+_ACCOUNT = "Belief 5: responsibility structure says more than headcount bands."
 _INFERRED = (
     "Belief 5: responsibility structure says more than headcount bands; who takes part betrays it. The rule was chosen "
     "on half of a simulated world's accounts; on the other half it agrees with the given structure for 922 of 1,260 deals "
     "at their last snapshot (73 %; the commoner structure alone: 53 %). Untested elsewhere."
 )  # fmt: skip
-_SELLER = "Sellers differ in skill, habits and load. Not yet tested."
+_SELLER = "Sellers differ in skill, habits and load."
 _PRIOR_DEALS = 5
 _FEWEST_PEOPLE = 3
 _DEPARTMENTS_BEYOND_SENIORS = 3

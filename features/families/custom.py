@@ -17,7 +17,7 @@ from features.streams.stream import DATE_PATTERN, numeric_text
 
 __all__ = ["CustomField", "custom_features", "custom_fields"]
 
-_BELIEF = "The organisation's own knowledge. Not yet tested."
+_BELIEF = "The organisation's own knowledge."
 _STREAMS = {
     "opportunities": "deals", "accounts": "accounts", "contacts": "contact_facts",
     "contracts": "account_contracts", "opportunity_changes": "custom_changes",

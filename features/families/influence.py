@@ -5,18 +5,16 @@ import ibis.expr.types as ir
 
 from features.families.entries import Entries
 from features.feature import Formula, Measure
-from features.measures import all_of, count, current, distinct, last, number, ratio, total
+from features.measures import all_of, count, current, last, number, ratio, total
 from features.snapshots import DAY
 
 __all__ = ["FEATURES"]
 
-_VETO = "Belief 1: the whole buying group decides, and one person can veto. Not yet tested."
-_SPONSOR = (
-    "Belief 1: one sponsor is a risk, even a willing one, since a mobilizer has a day job. Not yet tested."
-)
-_ENTRY = "Belief 5: the entry point tells how a purchase began. Not yet tested."
-_BREADTH = "Belief 5: who takes part shows how an account decides. Not yet tested."
-_RECORDS = "Belief 1: a role that is not recorded may still be filled. Not yet tested."
+_VETO = "Belief 1: the whole buying group decides, and one person can veto."
+_SPONSOR = "Belief 1: one sponsor is a risk, even a willing one, since a mobilizer has a day job."
+_ENTRY = "Belief 5: the entry point tells how a purchase began."
+_BREADTH = "Belief 5: who takes part shows how an account decides."
+_RECORDS = "Belief 1: a role that is not recorded may still be filled."
 _STALL_DAYS = 14
 _PRIOR_PEOPLE = 20
 
@@ -86,13 +84,6 @@ FEATURES = (
         "The deal does not stand still before a blocker nobody spoke to",
     ),
     _feature(
-        "days_stalled_on_blocker", "number", "days", Formula(_stalled_days, _STALL),
-        "Days since the last two-way contact (or the deal's creation) where they are 14 or more and a known blocker has not "
-        "been spoken to; null otherwise.",
-        "lower is better", "Nothing came from the buyer for {value} days, and a known blocker has not been spoken to",
-        "The deal does not stand still before a blocker nobody spoke to",
-    ),
-    _feature(
         "sponsor_share_90d", "number", "share",
         all_of(_sponsor_share, count("sponsors", fact="present"), count("sponsors", fact="two_way"),
                count("touches", 90, two_way=True)),
@@ -100,14 +91,6 @@ FEATURES = (
         "one, or without two-way contact.",
         "lower is better", "{value} of the two-way contact runs through the only champion or mobilizer",
         "There is no single champion or mobilizer, or no two-way contact", _SPONSOR,
-    ),
-    _feature(
-        "is_sponsor_alone", "flag", "",
-        all_of(lambda present, engaged, people: (present == 1) & (engaged == 1) & (people == 1),
-               count("sponsors", fact="present"), count("sponsors", fact="engaged"), distinct("touches", 90)),
-        "Whether the only champion or mobilizer present is also the only person who took part in anything in the last 90 days.",
-        "lower is better", "The only champion or mobilizer is also the only person engaged in 90 days: ask for introductions",
-        "The deal does not hang on its champion or mobilizer alone", _SPONSOR,
     ),
     _feature(
         "sponsor_open_deals", "number", "deals", ratio(_carried("deals"), _carried("present")),

@@ -6,8 +6,8 @@ from features.snapshots import DAY
 
 __all__ = ["FEATURES"]
 
-_BELIEF = "Belief 5: a purchase is a series of micro-moments. Not yet tested."
-_SPIRAL = "Belief 2: rivals and requests for proof come with promises that slip. Not yet tested."
+_BELIEF = "Belief 5: a purchase is a series of micro-moments."
+_SPIRAL = "Belief 2: rivals and requests for proof come with promises that slip."
 
 _feature = Entries("journey", _BELIEF)
 
@@ -16,6 +16,7 @@ FEATURES = (
         "furthest_step", "number", "step of 12", last("steps", "step"),
         "The furthest recorded step, from 1 (problem recognised) to 12 (sign-off); null if none.",
         "higher is better", "The furthest step is number {value} of 12", "No step of the purchase is recorded",
+        certain=True,
     ),
     _feature(
         "steps_reached", "count", "steps", count("steps", is_first=True),
@@ -26,6 +27,7 @@ FEATURES = (
         "step_regressions", "count", "steps back", count("steps", is_regression=True),
         "Steps recorded after a further one; zero if none.",
         "lower is better", "The purchase went back {value} times", "The purchase never went back",
+        certain=True,
     ),
     _feature(
         "steps_skipped", "count", "steps",
@@ -69,12 +71,13 @@ FEATURES = (
         "objections", "count", "objections", count("moments", kind="objection"),
         "Objections recorded so far; zero if none.",
         "lower is better", "{value} objections were raised", "No objection was raised",
+        certain=True,
     ),
     _feature(
         "beta_offers", "count", "offers", count("moments", kind="beta_or_launch_partner"),
         "Times beta or launch partnership was agreed or offered; zero if none.",
         "higher is better", "Beta or launch partnership came up {value} times", "No beta was offered",
-        "Belief 2: beta or launch partner is the honest way out. Not yet tested.",
+        "Belief 2: beta or launch partner is the honest way out.",
     ),
     _feature(
         "advisor_mentions", "count", "mentions", count("moments", kind="advisor_involved"),

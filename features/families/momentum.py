@@ -8,8 +8,8 @@ from features.measures import all_of, count, current, days_ahead, days_since, is
 
 __all__ = ["FEATURES"]
 
-_BELIEF = "Belief 5: progress and regressions show where a purchase stands. Not yet tested."
-_SILENCE = "Belief 5: silence comes before a loss. Not yet tested."
+_BELIEF = "Belief 5: progress and regressions show where a purchase stands."
+_SILENCE = "Belief 5: silence comes before a loss."
 
 
 def _slope(n21: ibis.Value, n42: ibis.Value, n63: ibis.Value, n84: ibis.Value) -> ibis.Value:
@@ -61,6 +61,7 @@ FEATURES = (
         "stage_regressions", "count", "steps back", total("stages", "is_regression"),
         "Moves to an earlier stage so far; zero if none.",
         "lower is better", "The deal fell back {value} times", "The deal never fell back",
+        certain=True,
     ),
     _feature(
         "forecast_category", "category", "category", current("forecasts", "new_value"),

@@ -9,8 +9,8 @@ from features.streams.stream import as_count
 
 __all__ = ["FEATURES"]
 
-_BELIEF = "Belief 3: without a mission-critical job and senior backing, FOMO is shelfware. Not yet tested."
-_TESTED = "Belief 3: who has tested other avenues buys on more than fear of missing out. Not yet tested."
+_BELIEF = "Belief 3: without a mission-critical job and senior backing, FOMO is shelfware."
+_TESTED = "Belief 3: who has tested other avenues buys on more than fear of missing out."
 
 _feature = Entries("motive", _BELIEF)
 
@@ -42,6 +42,7 @@ FEATURES = (
         "mission_critical_evidence", "count", "signs", _NEED[0],
         "Recorded signs that the work is mission-critical; zero if none.",
         "higher is better", "{value} signs of a mission-critical need", "No sign of a mission-critical need",
+        certain=True,
     ),
     _feature(
         "has_mission_critical_need", "flag", "", all_of(_any, *_NEED),
@@ -57,17 +58,12 @@ FEATURES = (
         "sponsor_backing_evidence", "count", "signs", _BACKING[0],
         "Recorded signs of senior backing; zero if none.",
         "higher is better", "Senior backing showed {value} times", "No senior backing has shown",
+        certain=True,
     ),
     _feature(
         "days_since_sponsor_backing", "number", "days", days_since(last("moments", kind="sponsor_backing")),
         "Days since the latest sign of senior backing; null if none.",
         "lower is better", "Senior backing last showed {value} days ago", "No senior backing has shown",
-    ),
-    _feature(
-        "senior_meetings_90d", "count", "meetings", _BACKING[1],
-        "Meetings of the last 90 days to which a C-level contact or an executive sponsor came; zero if none.",
-        "higher is better", "{value} meetings of the last 90 days had senior guests",
-        "No senior person came to a meeting in the last 90 days",
     ),
     _feature(
         "has_senior_backing", "flag", "", all_of(_any, *_BACKING),

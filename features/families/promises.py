@@ -10,7 +10,7 @@ from features.snapshots import DAY
 
 __all__ = ["FEATURES"]
 
-_BELIEF = "Belief 2: promises kill deals; a slip brings new faces, rivals and doubt. Not yet tested."
+_BELIEF = "Belief 2: promises kill deals; a slip brings new faces, rivals and doubt."
 _DAYS_PER_WEIGHT = 30
 _DAYS_PER_MONTH = 30
 _EVALUATIONS = ("solution_visualised", "proof_of_concept", "cost_benefit", "bake_off")
@@ -54,6 +54,7 @@ FEATURES = (
         "promises_delivered", "count", "features", count("promise_states", state="delivered"),
         "Promised features delivered by as_of; zero if none.",
         "higher is better", "{value} promised features were delivered", "No promised feature was delivered",
+        certain=True,
     ),
     _feature(
         "promised_feature_dependence", "number", "share",
@@ -71,23 +72,13 @@ FEATURES = (
         "promises_overdue", "count", "features", _OVERDUE,
         "Open promises whose due date lies before as_of; zero if none.",
         "lower is better", "{value} promised features are overdue", "No promise is overdue",
-    ),
-    _feature(
-        "promise_days_overdue", "number", "days",
-        Formula(lambda as_of_s, n, due_s: (number(as_of_s) * n.nullif(number(0)) - due_s) / number(DAY),
-                (_OVERDUE, total("promises_overdue", "due_s"))),
-        "Days overdue, summed over open promises past their date; null if none is overdue.",
-        "lower is better", "Promises are overdue by {value} days in all", "No promise is overdue",
+        certain=True,
     ),
     _feature(
         "promise_slips", "count", "slips", total("promise_events", "is_slip"),
         "Times a promise was rescheduled, unless from a known date to the same or an earlier one; zero if none.",
         "lower is better", "Promises slipped {value} times", "No promise slipped",
-    ),
-    _feature(
-        "promises_after_slip", "count", "promises", total("promise_events", "is_promise_after_slip"),
-        "Promises made after the deal's first slip; zero if none.",
-        "lower is better", "{value} more features were promised after a slip", "Nothing was promised after a slip",
+        certain=True,
     ),
     _feature(
         "promise_withdrawn", "flag", "", is_any(count("promise_events", event="withdrawn")),
@@ -129,6 +120,6 @@ FEATURES = (
         "ways_out_seen", "count", "ways out", count("spiral_ways_out"),
         "Kinds of honest ways out seen, of four: beta or launch partnership, or a reference that was asked for, while a promise was open or after a slip; a promise delivered; a promise withdrawn; zero if none.",
         "higher is better", "{value} of 4 honest ways out of a promise were taken", "No honest way out of a promise was taken",
-        "Belief 2: delivering, withdrawing or a launch partnership ends the spiral. Not yet tested.",
+        "Belief 2: delivering, withdrawing or a launch partnership ends the spiral.",
     ),
 )  # fmt: skip

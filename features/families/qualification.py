@@ -14,9 +14,9 @@ from features.streams.stream import as_count
 
 __all__ = ["FEATURES"]
 
-_BELIEF = "Belief 4: qualification is mutual; the sides must agree. Not yet tested."
-_ACTS = "Belief 4: a buyer who acts is buying; a seller who acts alone is not selling. Not yet tested."
-_PAY = "Belief 4: under post-pay the vendor is paid only if the customer succeeds. Not yet tested."
+_BELIEF = "Belief 4: qualification is mutual; the sides must agree."
+_ACTS = "Belief 4: a buyer who acts is buying; a seller who acts alone is not selling."
+_PAY = "Belief 4: under post-pay the vendor is paid only if the customer succeeds."
 _ABOUT = {
     "means": "the means",
     "decision_process": "the decision process",
@@ -51,22 +51,13 @@ _POINTS = {
 }  # fmt: skip
 
 
-def _of_answer(question: str, side: str) -> tuple[Feature, ...]:
-    """Level and age of one side's answer to one question."""
+def _level_of(question: str, side: str) -> Feature:
     about, who = _ABOUT[question], _WHO[side]
-    return (
-        _feature(
-            f"{question}_level_{side}", "number", "level of 4", all_of(_level, _POINTS[question, side]),
-            f"Level (0 unknown to 4 proven) of the latest answer of {who} on {about}; null if never answered.",
-            "higher is better", f"On {about}, {who} stands at level {{value}} of 4",
-            f"On {about}, {who} has not answered",
-        ),
-        _feature(
-            f"{question}_age_{side}", "number", "days", days_since(last("answers", question=question, side=side)),
-            f"Days since {who} last answered on {about}; null if never.",
-            "lower is better", f"On {about}, {who} last answered {{value}} days ago",
-            f"On {about}, {who} has not answered",
-        ),
+    return _feature(
+        f"{question}_level_{side}", "number", "level of 4", all_of(_level, _POINTS[question, side]),
+        f"Level (0 unknown to 4 proven) of the latest answer of {who} on {about}; null if never answered.",
+        "higher is better", f"On {about}, {who} stands at level {{value}} of 4",
+        f"On {about}, {who} has not answered",
     )  # fmt: skip
 
 
@@ -79,16 +70,25 @@ def _of_question(question: str) -> tuple[Feature, ...]:
         "lower is better", f"On {about}, the sides' answers lie {{value}} levels apart",
         f"On {about}, not both sides have answered",
     )  # fmt: skip
-    return (*(feature for side in SIDES for feature in _of_answer(question, side)), gap)
+    return (*(_level_of(question, side) for side in SIDES), gap)
 
 
-def _answered(side: str) -> Feature:
+def _answered(side: str) -> tuple[Feature, ...]:
+    """How many questions a side has answered, and how stale its latest answer is."""
     who = _WHO[side]
-    return _feature(
-        f"questions_answered_{side}", "count", "questions", count("answers", side=side),
-        f"Of means, decision process, why and when: how many {who} has answered; zero if none.",
-        "higher is better", f"{who.capitalize()} answered {{value}} of 4 questions",
-        f"{who.capitalize()} has answered no question",
+    return (
+        _feature(
+            f"questions_answered_{side}", "count", "questions", count("answers", side=side),
+            f"Of means, decision process, why and when: how many {who} has answered; zero if none.",
+            "higher is better", f"{who.capitalize()} answered {{value}} of 4 questions",
+            f"{who.capitalize()} has answered no question",
+        ),
+        _feature(
+            f"answer_age_{side}", "number", "days", days_since(last("answers", side=side)),
+            f"Days since {who} last answered any of the four questions; null if never.",
+            "lower is better", f"{who.capitalize()} last answered {{value}} days ago",
+            f"{who.capitalize()} has answered no question",
+        ),
     )  # fmt: skip
 
 
@@ -151,12 +151,13 @@ _USED = total("consumption", "cents", WINDOW_DAYS)
 
 FEATURES = (
     *(feature for question in QUESTIONS for feature in _of_question(question)),
-    *(_answered(side) for side in SIDES),
+    *(feature for side in SIDES for feature in _answered(side)),
     _feature(
         "questions_agreed", "count", "questions",
         all_of(_agreed, *(_POINTS[question, side] for question in QUESTIONS for side in SIDES)),
         "Questions answered by both sides at most one level apart; zero if none.",
         "higher is better", "Both sides agree on {value} of 4 questions", "The sides agree on no question yet",
+        certain=True,
     ),
     _feature(
         "days_answer_to_proposal", "number", "days",
@@ -196,14 +197,6 @@ FEATURES = (
         "is_post_pay", "flag", "", is_any(_POST_PAY),
         "Whether a post-pay contract of the account runs at as_of (known once the deal that it came from has closed).",
         "depends", "The account pays by what it consumes", "No post-pay contract runs", _PAY,
-    ),
-    _feature(
-        "post_pay_means", "number", "level of 4",
-        all_of(lambda points, n: ibis.ifelse(n > 0, _level(points), ibis.null("float64")),
-               _POINTS["means", "customer"], _POST_PAY),
-        "Level (0 to 4) of the buyer's latest answer on means, where a post-pay contract runs; else null.",
-        "higher is better", "Under post-pay, the buyer's means stand at level {value} of 4",
-        "No post-pay contract runs, or the buyer has not answered on means", _PAY,
     ),
     _feature(
         "consumption_growth", "number", "times",

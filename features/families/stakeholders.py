@@ -8,7 +8,7 @@ from features.measures import all_of, count, current, days_since, distinct, is_a
 
 __all__ = ["FEATURES"]
 
-_BELIEF = "Belief 1: selling through one sponsor is a risk; untouched blockers stall deals. Not yet tested."
+_BELIEF = "Belief 1: selling through one sponsor is a risk; untouched blockers stall deals."
 _SPONSORS = ("champion", "mobilizer")
 
 
@@ -46,12 +46,6 @@ FEATURES = (
         "lower is better", "Everything runs through one person", "More than one person, or nobody, is engaged",
     ),
     _feature(
-        "stakeholders_share_engaged", "number", "share",
-        all_of(_share_engaged, distinct("touches"), count("contacts_present")),
-        "Contacts engaged so far per known contact of the buying group, at most 1; null if none is known.",
-        "higher is better", "{value} of the known buying group has been engaged", "No buying group is recorded",
-    ),
-    _feature(
         "roles_known", "count", "roles", count("role_kinds"),
         "Distinct buying roles recorded and present at as_of (unknown counts as one); zero if none.",
         "higher is better", "{value} buying roles are recorded", "No buying role is recorded",
@@ -81,6 +75,7 @@ FEATURES = (
         "economic_buyer_engaged", "flag", "", is_any(count("roles_met", buying_role="economic_buyer")),
         "Whether an economic buyer took part in any past activity.",
         "higher is better", "The economic buyer has been engaged", "No economic buyer has been engaged",
+        certain=True,
     ),
     _feature(
         "blockers_known", "count", "people", count("roles_present", role="blocker"),
@@ -91,6 +86,7 @@ FEATURES = (
         "blockers_untouched", "count", "people", count("roles_untouched", role="blocker"),
         "Contacts recorded as blockers and present that nobody has spoken to; zero if none.",
         "lower is better", "{value} blockers have not been spoken to", "No known blocker is left out",
+        certain=True,
     ),
     _feature(
         "days_blockers_untouched", "number", "days",
@@ -119,28 +115,9 @@ FEATURES = (
         "higher is better", "The latest meeting reached level {value} of 5", "No meeting with known seniority",
     ),
     _feature(
-        "seniority_trend", "number", "levels",
-        all_of(lambda lately, before: lately - before,
-               current("meetings", "seniority_lately"), current("meetings", "seniority_before")),
-        "Mean top seniority of the latest meeting and the two recorded before it, less that of the three before these; null with under four.",
-        "higher is better", "Seniority in the room moved by {value} levels", "Too few meetings for a trend",
-    ),
-    _feature(
-        "new_faces_latest_meeting", "number", "people", current("meetings", "new_faces"),
-        "Contacts at the latest past meeting who had not been met before; null without a meeting.",
-        "depends", "{value} new faces came to the latest meeting", "There was no meeting",
-    ),
-    _feature(
         "attendance_latest_meeting", "number", "people", current("meetings", "attendance"),
         "Contacts who came to the latest past meeting; null without a meeting.",
         "higher is better", "{value} people came to the latest meeting", "There was no meeting",
-    ),
-    _feature(
-        "attendance_drop", "number", "people",
-        all_of(lambda before, now: before - now,
-               current("meetings", "attendance_before"), current("meetings", "attendance")),
-        "Mean attendance of the three meetings recorded before the latest one, less its own; null if none was.",
-        "lower is better", "Attendance fell by {value} people", "Too few meetings to compare",
     ),
     _feature(
         "no_shows_90d", "count", "people", count("absences", 90),

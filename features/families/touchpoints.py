@@ -6,12 +6,14 @@ from features.measures import all_of, count, days_since, last, number, ratio, to
 
 __all__ = ["FEATURES"]
 
-_BELIEF = "Belief 1: a role nobody speaks to can stall or veto the deal. Not yet tested."
+_BELIEF = "Belief 1: a role nobody speaks to can stall or veto the deal."
 _HOUR = 3_600
+_NO_WINDOW = ("executive_sponsor", "legal", "mobilizer", "user")
+"""Roles whose touchpoints of 90 days told nothing beyond those ever (docs/worth.md)."""
 
 
 def _of_role(role: str) -> tuple[Feature, ...]:
-    """Touchpoints with one buying role: ever, in 90 days, and days since the last."""
+    """Touchpoints with one buying role: ever, in 90 days where that tells more, and days since the last."""
     words = role.replace("_", " ")
     expected: Expected = "depends" if role in ("blocker", "procurement", "legal") else "higher is better"
     counts = tuple(
@@ -22,6 +24,7 @@ def _of_role(role: str) -> tuple[Feature, ...]:
             count("role_touches", days, buying_role=role),
         )
         for suffix, days, within in (("", None, ""), ("_90d", 90, " in the last 90 days"))
+        if days is None or role not in _NO_WINDOW
     )  # fmt: skip
     recency = Feature(
         f"days_since_{role}", "touchpoints", "number", "days",
@@ -52,21 +55,21 @@ FEATURES = (
     Feature(
         "inbound_share", "touchpoints", "number", "share",
         "Share of past activities with a direction that came from the buyer; null if none has a direction.",
-        "Belief 4: qualification is mutual; a buyer who writes is buying. Not yet tested.",
+        "Belief 4: qualification is mutual; a buyer who writes is buying.",
         "higher is better", "{value} of the messages came from the buyer", "No message has a direction",
         ratio(count("activities", direction="inbound"), count("activities", direction=("inbound", "outbound"))),
     ),
     Feature(
         "inbound_30d", "touchpoints", "count", "messages",
         "Activities of the last 30 days that came from the buyer; zero if none.",
-        "Belief 4: qualification is mutual. Not yet tested.",
+        "Belief 4: qualification is mutual.",
         "higher is better", "The buyer wrote or called {value} times in 30 days", "Nothing came from the buyer in 30 days",
         count("activities", 30, direction="inbound"),
     ),
     Feature(
         "reply_latency_hours", "touchpoints", "number", "hours",
         "Mean hours from an outbound message to the buyer's answer, over all answers; null without one.",
-        "Belief 5: momentum shows in how fast the buyer answers. Not yet tested.",
+        "Belief 5: momentum shows in how fast the buyer answers.",
         "lower is better", "The buyer answers after {value} hours", "The buyer has not answered a message yet",
         all_of(lambda seconds, n: seconds / n.nullif(number(0)) / number(_HOUR),
                total("replies", "latency_s"), count("replies")),
@@ -74,7 +77,7 @@ FEATURES = (
     Feature(
         "replies_90d", "touchpoints", "count", "replies",
         "The buyer's answers to outbound messages in the last 90 days; zero if none.",
-        "Belief 5: silence comes before a loss. Not yet tested.",
+        "Belief 5: silence comes before a loss.",
         "higher is better", "The buyer answered {value} times in 90 days", "The buyer has not answered in 90 days",
         count("replies", 90),
     ),

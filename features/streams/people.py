@@ -163,15 +163,12 @@ def meetings(known: Known) -> ir.Table:
     )
     order = ["seen_s", "at_s", "activity_id"]
 
-    def mean(column: str, start: int, end: int) -> ir.Value:
-        return met[column].mean().over(ibis.window(group_by="key", order_by=order, rows=(start, end)))
-
     return met.mutate(
         row_id=met.activity_id,
         rank=ibis.row_number().over(ibis.window(group_by="key", order_by=["at_s", "activity_id"])),
-        attendance_before=mean("attendance", -3, -1),
-        seniority_lately=mean("seniority", -2, 0),
-        seniority_before=mean("seniority", -5, -3),
+        attendance_before=met.attendance.mean().over(
+            ibis.window(group_by="key", order_by=order, rows=(-3, -1))
+        ),
     )
 
 

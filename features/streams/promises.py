@@ -72,12 +72,9 @@ def overdue(states: ir.Table, grace_days: int = 0) -> ir.Table:
 
 
 def _slips(known: Known) -> ir.Table:
-    """Each event, with whether it is a slip and whether it is a promise made after one."""
+    """Each event, with whether it is a slip."""
     rows = promise_events(known)
-    before = ibis.window(group_by="key", order_by=ORDER, rows=(None, -1))
-    rows = rows.mutate(slips_before=rows.is_slip.sum().over(before), until_s=rows.ends_s)
-    again = (rows.event == "promised") & (rows.slips_before > 0)
-    return rows.mutate(is_promise_after_slip=as_count(again))
+    return rows.mutate(until_s=rows.ends_s)
 
 
 STREAMS = (

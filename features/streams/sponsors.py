@@ -30,29 +30,20 @@ def _present(known: Known, roles: tuple[str, ...]) -> ir.Table:
 
 
 def _sponsors(known: Known) -> ir.Table:
-    """Champions and mobilizers, by `fact`: their presence, their engagement, their two-way touches.
-
-    Engaged is who is present and took part in an activity of the last 90 days; a two-way touch counts
-    for 90 days, while the sponsor is present.
-    """
+    """Champions and mobilizers, by `fact`: their presence, and their two-way touches while present, each of
+    which counts for 90 days."""
     present = _present(known, SPONSORS)
     spans = present.select(of="key", who="contact_id", from_s="seen_s", to_s="ends_s")
-    touches = known["touches"]
+    touches = known["touches"].filter(lambda row: row.two_way)
     rows = touches.inner_join(spans, [("key", "of"), ("contact_id", "who")])
     rows = rows.select(
-        "key", "contact_id", "at_s", "two_way", row_id=rows.activity_id,
-        seen_s=ibis.greatest(rows.seen_s, rows.from_s), ends_s=ibis.least(rows.at_s + _ENGAGED_S, rows.to_s),
+        "key", "contact_id", "at_s", row_id=rows.activity_id, fact=ibis.literal("two_way"),
+        seen_s=ibis.greatest(rows.seen_s, rows.from_s), until_s=ibis.least(rows.at_s + _ENGAGED_S, rows.to_s),
     )  # fmt: skip
-    rows = rows.filter(rows.ends_s > rows.seen_s)
-    engaged = merged(rows.drop("two_way"), "contact_id").mutate(fact=ibis.literal("engaged"))
-    two_way = rows.filter(rows.two_way).drop("two_way").rename(until_s="ends_s")
-    there = present.mutate(until_s=ibis.ifelse(present.ends_s == FOREVER, ibis.null("int64"), present.ends_s))
-    columns = ("key", "contact_id", "at_s", "row_id", "seen_s", "until_s", "fact")
-    return ibis.union(
-        there.mutate(fact=ibis.literal("present")).select(*columns),
-        engaged.select(*columns),
-        two_way.mutate(fact=ibis.literal("two_way")).select(*columns),
-    )
+    rows = rows.filter(rows.until_s > rows.seen_s)
+    until = ibis.ifelse(present.ends_s == FOREVER, ibis.null("int64"), present.ends_s)
+    there = present.mutate(until_s=until, fact=ibis.literal("present"))
+    return there.select(*rows.columns).union(rows)
 
 
 def _deals_carried(known: Known, people: ir.Table) -> ir.Table:
@@ -114,7 +105,7 @@ def _carried(known: Known) -> ir.Table:
 
 STREAMS = (
     Stream(
-        "sponsors", "deal", "activity_participants", "champions and mobilizers: present, engaged, two-way",
+        "sponsors", "deal", "activity_participants", "champions and mobilizers: present, two-way",
         _sponsors,
     ),
     Stream(

@@ -5,7 +5,6 @@ Written from the catalogue's descriptions and from the contract, not from the ex
 
 from collections import defaultdict
 from datetime import datetime, timedelta
-from statistics import fmean
 from typing import Any
 
 from data.schema import BUYING_ROLES, TABLES
@@ -140,7 +139,8 @@ def _people(tables: dict[str, list[Row]], past: list[Row], roles: list[Row], as_
     for role, members in by_role.items():
         of_role = [(a, c) for a, c in touches if c in members]
         out[f"{role}_touches"] = len(of_role)
-        out[f"{role}_touches_90d"] = sum(c in members for _, c in within(90))
+        if role not in ("executive_sponsor", "legal", "mobilizer", "user"):
+            out[f"{role}_touches_90d"] = sum(c in members for _, c in within(90))
         out[f"days_since_{role}"] = _days(as_of, [a["occurred_at"] for a, _ in of_role])
     unknown = [c for _, c in touches if c not in roled]
     known_here = {row["contact_id"] for row in here}
@@ -156,7 +156,6 @@ def _people(tables: dict[str, list[Row]], past: list[Row], roles: list[Row], as_
         "stakeholders_engaged_30d": len(contacts(within(30))),
         "stakeholders_engaged_90d": len(contacts(within(90))),
         "is_single_threaded": len(contacts(within(90))) == 1,
-        "stakeholders_share_engaged": min(1.0, len(engaged) / len(known_here)) if known_here else None,
         "roles_known": len({row["buying_role"] or "unknown" for row in here}),
         "roles_engaged": sum(bool(members & engaged) for members in by_role.values()),
         "top_contact_share": max(per_contact) / len(touches) if touches else None,
@@ -205,10 +204,6 @@ def _meetings(
     def came(activity: Row) -> int:
         return sum(a is activity for a, _ in touches)
 
-    def mean(values: list[Any]) -> float | None:
-        found = [value for value in values if value is not None]
-        return fmean(found) if found else None
-
     first_touch: dict[str, Row] = {}
     for activity, contact in touches:
         first_touch.setdefault(contact, activity)
@@ -226,19 +221,12 @@ def _meetings(
         "meetings_held": len(meetings),
         "new_contacts_30d": len(met_lately),
         "no_shows_90d": len(stayed_away),
-        "seniority_latest_meeting": None, "seniority_trend": None, "new_faces_latest_meeting": None,
-        "attendance_latest_meeting": None, "attendance_drop": None,
-    }  # fmt: skip
+        "seniority_latest_meeting": None,
+        "attendance_latest_meeting": None,
+    }
     if not meetings:
         return out
     latest = max(meetings, key=lambda a: (a["occurred_at"], a["activity_id"]))
-    recorded = meetings.index(latest)
-    before = [came(a) for a in meetings[max(0, recorded - 3) : recorded]]
-    lately = mean([top(a) for a in meetings[max(0, recorded - 2) : recorded + 1]])
-    earlier = mean([top(a) for a in meetings[max(0, recorded - 5) : max(0, recorded - 2)]])
     out["seniority_latest_meeting"] = top(latest)
-    out["seniority_trend"] = lately - earlier if lately is not None and earlier is not None else None
-    out["new_faces_latest_meeting"] = sum(a is latest for a in first_touch.values())
     out["attendance_latest_meeting"] = came(latest)
-    out["attendance_drop"] = fmean(before) - came(latest) if before else None
     return out

@@ -130,13 +130,14 @@ def _qualification(latest: dict[tuple[str, str], Row], as_of: datetime) -> Value
         of_sides = [latest.get((question, side)) for side in SIDES]
         for side, row in zip(SIDES, of_sides, strict=True):
             out[f"{question}_level_{side}"] = row["answer"] if row else None
-            out[f"{question}_age_{side}"] = _days(as_of, row["known_at"]) if row else None
         levels = [row["answer"] for row in of_sides if row]
         gap = abs(levels[0] - levels[1]) if len(levels) == 2 else None
         out[f"{question}_gap"] = gap
         agreed += gap is not None and gap <= 1
     for side in SIDES:
-        out[f"questions_answered_{side}"] = sum(key[1] == side for key in latest)
+        given = [row["known_at"] for key, row in latest.items() if key[1] == side]
+        out[f"questions_answered_{side}"] = len(given)
+        out[f"answer_age_{side}"] = _days(as_of, max(given)) if given else None
     out["questions_agreed"] = agreed
     return out
 
@@ -194,14 +195,12 @@ def _payment(tables: Tables, deal: Row, latest: dict[tuple[str, str], Row], as_o
     post_pay = any(
         row["billing"] == "postpay" and not (row["end_at"] and row["end_at"] < as_of) for row in contracts
     )
-    means = latest.get(("means", "customer"))
     uses = _uses(tables, deal, as_of)
     lately, both = (sum(cents for at, cents in uses if at >= as_of - days * DAY) for days in (90, 180))
     whole = bool(uses) and min(uses)[0] <= as_of - 180 * DAY
     committed, days = _committed(contracts, as_of)
     return {
         "is_post_pay": post_pay,
-        "post_pay_means": means["answer"] if means and post_pay else None,
         "consumption_growth": lately / (both - lately) if whole and both > lately else None,
         "consumption_vs_commitment": lately / committed if days >= 30 and committed > 0 else None,
     }

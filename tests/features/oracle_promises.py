@@ -37,11 +37,9 @@ def promised(tables: Tables, deal: str, past: Tables, touches: Touches, as_of: d
     moments = _seen(tables, "moments", deal, as_of)
     threads: dict[Any, list[Seen]] = defaultdict(list)
     slips: dict[str, int] = {}
-    moved = after_slip = 0
+    moved = 0
     for event in events:
         thread = threads[event.row["feature"], event.row["derived"]]
-        again = event.row["event"] == "promised" and bool(slips)
-        after_slip += again and event.counts(as_of)
         if event.row["event"] == "rescheduled":
             old, new = thread[-1].row["due_at"] if thread else None, event.row["due_at"]
             if new is None or old is None or new > old:
@@ -53,7 +51,6 @@ def promised(tables: Tables, deal: str, past: Tables, touches: Touches, as_of: d
     values |= {
         "promise_slips": sum(slips.values()),
         "promise_days_moved": moved,
-        "promises_after_slip": after_slip,
         "promise_withdrawn": any(e.row["event"] == "withdrawn" and e.counts(as_of) for e in events),
     }
     return values | _spiral(tables, events, threads, set(slips), moments, past, touches, as_of)
@@ -105,7 +102,6 @@ def _standing(threads: dict[Any, list[Seen]], past: Tables, moments: list[Seen],
         "promises_delivered_late": late,
         "promised_feature_dependence": resting / whole if whole else None,
         "promises_overdue": len(overdue),
-        "promise_days_overdue": sum(overdue) if overdue else None,
     }
 
 
@@ -280,7 +276,6 @@ def motive(tables: Tables, deal: str, touches: Touches, roles: list[Row], as_of:
         "fomo_evidence": signs("fomo"),
         "sponsor_backing_evidence": signs("sponsor_backing"),
         "days_since_sponsor_backing": (as_of - max(backed)) / DAY if backed else None,
-        "senior_meetings_90d": len(meetings),
         "has_senior_backing": backing,
         "avenues_tested": len(avenues),
         "lasting_motives": need + backing + bool(avenues),

@@ -101,7 +101,7 @@ def _stall(tables: Tables, deal: Row, here: list[Row], met: set[str], as_of: dat
     silence = (as_of - max(heard, default=deal["created_at"])) / DAY
     left_out = [row for row in here if row["buying_role"] == "blocker" and row["contact_id"] not in met]
     stalled = bool(left_out) and silence >= 14
-    return {"is_stalled_on_blocker": stalled, "days_stalled_on_blocker": silence if stalled else None}
+    return {"is_stalled_on_blocker": stalled}
 
 
 def _sponsors(here: list[Row], own: list[Touch], as_of: datetime) -> Values:
@@ -111,10 +111,7 @@ def _sponsors(here: list[Row], own: list[Touch], as_of: datetime) -> Values:
     share = None
     if len(sponsors) == 1 and two_way:
         share = sum(contact in sponsors for contact in two_way) / len(two_way)
-    return {
-        "sponsor_share_90d": share,
-        "is_sponsor_alone": len(sponsors) == 1 and {touch.contact for touch in lately} == sponsors,
-    }
+    return {"sponsor_share_90d": share}
 
 
 def _load(tables: Tables, here: list[Row], every: list[Touch], as_of: datetime) -> Values:

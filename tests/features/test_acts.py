@@ -13,7 +13,7 @@ from tests.features.worlds import Rows, bare, day, frame_of
 
 NAMES = (
     "buyer_acts_30d", "seller_acts_30d", "buyer_acts_share", "colleagues_brought", "data_shared",
-    "is_post_pay", "post_pay_means", "consumption_growth", "consumption_vs_commitment",
+    "is_post_pay", "consumption_growth", "consumption_vs_commitment",
 )  # fmt: skip
 FEATURES = {feature.name: feature for feature in catalogue() if feature.name in NAMES}
 
@@ -104,12 +104,8 @@ def use(at: float, amount: float | None, known: float | None = None, account: st
 def test_an_account_pays_by_use_from_the_start_of_its_contract_to_the_end() -> None:
     rows = world(
         contracts=[contract("k1", "postpay", 2, 5), contract("k2", "commit", 1, 99)],
-        qualification=[
-            {"opportunity_id": "o1", "question": "means", "side": "customer", "answer": 0, "known_at": day(3)}
-        ],
     )
     assert daily(rows, 7, "is_post_pay") == [False, False, True, True, True, False, False]
-    assert daily(rows, 7, "post_pay_means") == [None, None, None, 0, 0, None, None]
 
 
 def test_a_contract_of_a_deal_that_is_still_open_tells_nothing() -> None:
@@ -189,5 +185,4 @@ def test_consumption_of_the_account_has_its_rows_behind_it() -> None:
     assert told == {
         ("usage", "a1", day(121), "used: 150.0; cents: 15000"),
         ("usage", "a1", day(100), "used: 42.5; cents: 4250"),
-        ("usage", "a1", day(100), "used: 42.5"),  # the first use
     }
