@@ -83,6 +83,7 @@ def _has_text(con: duckdb.DuckDBPyConnection) -> bool:
 def _find(con: duckdb.DuckDBPyConnection, texts: str, lexicon: Lexicon) -> None:
     """Fill the temporary tables found_moments and found_promises."""
     con.execute(f"CREATE TEMP TABLE signal_sentences AS {sentences_sql(texts, lexicon)}")
+    bits = {signal: 1 << bit for bit, signal in enumerate((*lexicon.moments, *lexicon.events))}
     for name, rules, select, empty in (
         ("found_moments", lexicon.moments, moments_sql, "kind VARCHAR, evidence VARCHAR"),
         (
@@ -95,8 +96,13 @@ def _find(con: duckdb.DuckDBPyConnection, texts: str, lexicon: Lexicon) -> None:
             f"occurred_at TIMESTAMPTZ, known_at TIMESTAMPTZ, {empty})"
         )
         for signal in rules:
-            con.execute(f"INSERT INTO {name} {select('signal_sentences', signal, lexicon)}")
-    con.execute("DROP TABLE signal_sentences")
+            # a table of its own: else the engine may try the costly expressions on every sentence first
+            con.execute(
+                "CREATE OR REPLACE TEMP TABLE signal_hinted AS "
+                f"SELECT * FROM signal_sentences WHERE flags & {bits[signal]} <> 0"
+            )
+            con.execute(f"INSERT INTO {name} {select('signal_hinted', signal, lexicon)}")
+    con.execute("DROP TABLE signal_sentences; DROP TABLE signal_hinted")
 
 
 def _versions(con: duckdb.DuckDBPyConnection) -> str:

@@ -59,7 +59,7 @@ def moments_sql(sentences: str, kind: str, lexicon: Lexicon) -> str:
     return f"""
         SELECT {_KEY}, {literal(kind)} AS kind,
             left(arg_min(trim(sentence), place), {_LONGEST_EVIDENCE}) AS evidence
-        FROM ({_standing(sentences, kind, lexicon.moments[kind], lexicon)}) GROUP BY ALL
+        FROM ({_standing(sentences, lexicon.moments[kind], lexicon)}) GROUP BY ALL
     """
 
 
@@ -87,7 +87,7 @@ def promises_sql(sentences: str, event: str, lexicon: Lexicon) -> str:
                 SELECT * EXCLUDE (name), {_plain("name", lexicon)} AS feature FROM (
                     SELECT {_KEY}, place, sentence, {said} AS said, unnest([{named}]) AS name,
                         generate_subscripts([{named}], 1) AS nth
-                    FROM ({_standing(sentences, event, rule, lexicon)})
+                    FROM ({_standing(sentences, rule, lexicon)})
                 ) WHERE name <> ''
             ) WHERE feature IS NOT NULL GROUP BY ALL
         ) GROUP BY ALL
@@ -117,9 +117,8 @@ def _marked(lexicon: Lexicon) -> str:
     return f"regexp_replace({whole}, {literal(_SPLIT)}, '\\1' || {_BREAK} || '\\2', 'g')"
 
 
-def _standing(sentences: str, signal: str, rule: Rule, lexicon: Lexicon) -> str:
-    """A SELECT of the sentences in which the rule holds."""
-    flag = 1 << [*lexicon.moments, *lexicon.events].index(signal)
+def _standing(sentences: str, rule: Rule, lexicon: Lexicon) -> str:
+    """A SELECT of the sentences, all of which may hold the signal, in which the rule holds."""
     always, both = _any(rule.always), _any(rule.patterns + rule.always)
     asked = "false" if rule.questions else f"regexp_matches(sentence, {literal(lexicon.questions)})"
     unless = f"regexp_matches(sentence, {literal(_any(rule.unless))})"
@@ -136,7 +135,7 @@ def _standing(sentences: str, signal: str, rule: Rule, lexicon: Lexicon) -> str:
         SELECT * EXCLUDE (before, said) FROM (
             SELECT *, left(sentence, strpos(sentence, said) - 1) AS before FROM (
                 SELECT *, regexp_extract(sentence, {literal(both)}) AS said FROM {sentences}
-                WHERE flags & {flag} <> 0 AND regexp_matches(sentence, {literal(both)})
+                WHERE regexp_matches(sentence, {literal(both)})
                     AND NOT {unless} AND NOT {asked}
             )
         ) WHERE NOT regexp_matches(before, {literal(lexicon.hypothetical)})
