@@ -30,8 +30,9 @@ SHORT_OF_THE_AIM = {
     "solution_visualised": (0.85, 0.8),
     "withdrawn": (0.75, 0.7),
 }
-"""Kinds that miss the aim, most by one phrasing of nine, with what they are held to meanwhile. A better lexicon
-is welcome to shorten this list; these sentences must stay unseen by whoever writes it."""
+"""Kinds that miss the aim, most by one phrasing of nine, with what they are held to meanwhile.
+
+A better lexicon is welcome to shorten this list; these sentences must stay unseen by whoever writes it."""
 
 
 @pytest.fixture(scope="module")
