@@ -112,7 +112,7 @@ def _again(
             con.drop_table(f"audit_{name}", force=True)
 
 
-def _differ(one: pa.ChunkedArray, other: pa.ChunkedArray) -> np.ndarray:  # type: ignore[type-arg]
+def _differ(one: pa.ChunkedArray, other: pa.ChunkedArray) -> np.ndarray:
     """Which rows differ, nulls being equal to nulls."""
     if len(one) != len(other):
         return np.ones(len(one), dtype=np.bool_)
