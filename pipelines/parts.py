@@ -1,7 +1,5 @@
 """Single parts of a run on a workspace, each under its lock."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +7,6 @@ from rich.console import Console
 
 from data.errors import ModelContractError, UsageError
 from data.extract import ExtractReport
-from data.lock import workspace_lock
 from data.settings import Settings
 from features.feature import Feature
 from models.audit import AuditReport
@@ -29,9 +26,9 @@ from pipelines.learning import (
     learn_the_room,
     train_model,
 )
-from pipelines.progress import Progress, silent
+from pipelines.progress import silent
 from pipelines.reporting import write_report
-from pipelines.run import Do, directly, new_job
+from pipelines.run import Do, working
 from pipelines.steps import Built, View, build_features, choose_instant, load_source, publish_scores
 from serving.published import Published
 
@@ -72,13 +69,13 @@ class _Prepared:
 
 def extract_part(settings: Settings, console: Console) -> ExtractReport:
     """Load the source. Raises WarehouseBusyError if another process keeps the workspace."""
-    with _working(settings, "extract", console) as (job, do):
+    with working(settings, "extract", console) as (job, do, _):
         return do(load_source, job)
 
 
 def audit_part(settings: Settings, console: Console) -> tuple[Job, AuditReport]:
     """Every check of the audit on what the warehouse holds; nothing is learnt, and nothing raised."""
-    with _working(settings, "audit", console) as (job, do):
+    with working(settings, "audit", console) as (job, do, _):
         waivers_of(job)
         view = do(choose_instant, job)
         built = do(build_features, job, view)
@@ -88,7 +85,7 @@ def audit_part(settings: Settings, console: Console) -> tuple[Job, AuditReport]:
 
 def train_part(settings: Settings, console: Console) -> Trained:
     """Train, evaluate and register a challenger on what the warehouse holds; nothing is promoted."""
-    with _working(settings, "train", console) as (job, do):
+    with working(settings, "train", console) as (job, do, _):
         ready = _prepared(job, do)
         model = do(train_model, job, ready.view, ready.rows, ready.features)
         model = do(learn_the_room, job, ready.view, ready.rows, model)
@@ -100,7 +97,7 @@ def train_part(settings: Settings, console: Console) -> Trained:
 
 def evaluate_part(settings: Settings, version: str | None, console: Console) -> tuple[Job, Evaluation]:
     """Score a registered version (the champion by default) on rows later than all it learnt from."""
-    with _working(settings, "evaluate", console) as (job, do):
+    with working(settings, "evaluate", console) as (job, do, _):
         store = open_store(job, silent)
         chosen = version or alias_version(store, CHAMPION)
         if chosen is None:
@@ -114,7 +111,7 @@ def evaluate_part(settings: Settings, version: str | None, console: Console) -> 
 
 def score_part(settings: Settings, console: Console) -> Published:
     """Score the open deals with the champion, or the baseline where there is none, and publish."""
-    with _working(settings, "score", console) as (job, do):
+    with working(settings, "score", console) as (job, do, _):
         view = do(choose_instant, job)
         built = do(build_features, job, view)
         champion, warnings = champion_or_none(job)
@@ -132,7 +129,7 @@ def promote_part(settings: Settings, version: str | None, force: str | None, con
 
     force: a reason to promote it without the gate, kept in the ledger.
     """
-    with _working(settings, "promote", console) as (job, do):
+    with working(settings, "promote", console) as (job, do, _):
         store = open_store(job, silent)
         chosen = version or alias_version(store, CHALLENGER)
         if chosen is None:
@@ -154,7 +151,7 @@ def promote_part(settings: Settings, version: str | None, force: str | None, con
 
 def rollback_part(settings: Settings, reason: str, console: Console) -> str:
     """Return to the champion before the present one; its version."""
-    with _working(settings, "rollback", console) as (job, _):
+    with working(settings, "rollback", console) as (job, _, _):
         return rollback(open_store(job, silent), reason=reason, run_id=job.run_id, at=job.now)
 
 
@@ -183,19 +180,3 @@ def _evaluated(job: Job, do: Do, ready: _Prepared, model: WinModel) -> Evaluatio
     if evaluation is None:
         raise ModelContractError(f"{model.version} is a baseline: there is nothing to evaluate.")
     return evaluation
-
-
-@contextmanager
-def _working(settings: Settings, verb: str, console: Console) -> Iterator[tuple[Job, Do]]:
-    """A job that holds the workspace, and a doer of its steps."""
-    job = new_job(settings)
-    with (
-        workspace_lock(
-            settings.workspace,
-            command=f"dealcast {verb}",
-            run_id=job.run_id,
-            wait_seconds=settings.lock_wait_seconds,
-        ),
-        Progress(console) as progress,
-    ):
-        yield job, directly(progress)

@@ -1,8 +1,11 @@
 """A whole run, from files to published scores: its steps in order, its lock, its result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
+
+from rich.console import Console
 
 from data.errors import WarehouseBusyError
 from data.lock import workspace_lock
@@ -26,7 +29,7 @@ from pipelines.steps import View, build_features, choose_instant, load_source, p
 from serving.published import Published
 from serving.run_id import new_run_id
 
-__all__ = ["STEPS", "Do", "directly", "held", "new_job", "win_run"]
+__all__ = ["STEPS", "Do", "directly", "held", "new_job", "win_run", "working"]
 
 T = TypeVar("T")
 
@@ -91,6 +94,22 @@ def directly(progress: Progress) -> Do:
 def new_job(settings: Settings) -> Job:
     """A job that starts now."""
     return Job(settings, new_run_id(datetime.now(UTC)))
+
+
+@contextmanager
+def working(settings: Settings, verb: str, console: Console) -> Iterator[tuple[Job, Do, Progress]]:
+    """A job that holds the workspace as `dealcast VERB`, a doer of its steps, and the progress told on."""
+    job = new_job(settings)
+    with (
+        workspace_lock(
+            settings.workspace,
+            command=f"dealcast {verb}",
+            run_id=job.run_id,
+            wait_seconds=settings.lock_wait_seconds,
+        ),
+        Progress(console) as progress,
+    ):
+        yield job, directly(progress), progress
 
 
 def held(job: Job, work: Callable[[Job], RunResult], progress: Progress) -> RunResult:

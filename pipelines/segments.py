@@ -6,14 +6,12 @@ from rich.table import Table
 from rich.text import Text
 
 from data.errors import ModelContractError
-from data.lock import workspace_lock
 from data.settings import Settings
 from models.segment_report import CONTEXTS, Boundary, Gain, Segmentation, SegmentReport, named, verdicts
 from models.segments import judge_segments
 from pipelines.job import Job
 from pipelines.learning import label_and_split
-from pipelines.progress import Progress
-from pipelines.run import directly, new_job
+from pipelines.run import working
 from pipelines.show import MISSING
 from pipelines.steps import build_features, choose_instant
 from serving.text import printable
@@ -36,17 +34,7 @@ def segments_part(settings: Settings, console: Console) -> tuple[Job, SegmentRep
 
     Raises ModelContractError if too few deals have closed to judge anything out of time.
     """
-    job = new_job(settings)
-    with (
-        workspace_lock(
-            settings.workspace,
-            command="dealcast segments",
-            run_id=job.run_id,
-            wait_seconds=settings.lock_wait_seconds,
-        ),
-        Progress(console) as progress,
-    ):
-        do = directly(progress)
+    with working(settings, "segments", console) as (job, do, progress):
         view = do(choose_instant, job)
         with progress.stage("Building the features that segments need") as say:
             built = build_features(job, view, say, only=_READ)

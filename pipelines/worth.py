@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from data.errors import ModelContractError
-from data.lock import workspace_lock
 from data.settings import Settings
 from features.feature import Feature
 from models.boosting import Shape
@@ -26,8 +25,8 @@ from pipelines.champion import champion_or_none
 from pipelines.directions import directions_of
 from pipelines.job import Job
 from pipelines.learning import Labelled, kept_features, label_and_split
-from pipelines.progress import Progress, Say
-from pipelines.run import Do, directly, new_job
+from pipelines.progress import Say
+from pipelines.run import Do, working
 from pipelines.steps import build_features, choose_instant
 
 __all__ = ["WORTH_FILE", "Measured", "worth_part"]
@@ -56,17 +55,8 @@ def worth_part(settings: Settings, console: Console) -> Measured:
 
     Raises ModelContractError if too few deals have closed to judge anything out of time.
     """
-    job = new_job(settings)
-    with (
-        workspace_lock(
-            settings.workspace,
-            command="dealcast worth",
-            run_id=job.run_id,
-            wait_seconds=settings.lock_wait_seconds,
-        ),
-        Progress(console) as progress,
-    ):
-        rows, features = _prepared(job, directly(progress))
+    with working(settings, "worth", console) as (job, do, progress):
+        rows, features = _prepared(job, do)
         with progress.stage("Settling the shape of the trees") as say:
             shape, source = _settled_shape(job, rows, features, say)
         with progress.stage("Measuring the worth of each family and belief") as say:
