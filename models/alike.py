@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.arrays import BoolArray, FloatArray, IntArray, deal_codes
+from models.arrays import BoolArray, FloatArray, IntArray, case_key, deal_codes
 from models.columns import numbers, texts
 
 __all__ = ["AGE_EDGES", "ENOUGH_DEALS", "Alike", "Axis", "Figures", "mean_by_cell", "median_by_cell"]
@@ -218,8 +218,8 @@ def _median(ranked: FloatArray, weight: FloatArray) -> float:
 
 
 def _deals(frame: pa.Table) -> IntArray:
-    """The deal of each row; a frame without keys has a deal a row."""
-    if "opportunity_id" in frame.column_names:
+    """The deal (or contract) of each row; a frame without keys has one a row."""
+    if case_key(frame) in frame.column_names:
         return deal_codes(frame)
     return np.arange(frame.num_rows, dtype=np.int64)
 

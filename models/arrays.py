@@ -14,6 +14,7 @@ __all__ = [
     "BoolArray",
     "FloatArray",
     "IntArray",
+    "case_key",
     "deal_codes",
     "known_outcomes",
     "micros",
@@ -49,9 +50,14 @@ def moment(us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=int(us))
 
 
+def case_key(frame: pa.Table) -> str:
+    """The column that tells cases apart: the deal's id, or the contract's in frames of renewals."""
+    return "opportunity_id" if "opportunity_id" in frame.column_names else "contract_id"
+
+
 def deal_codes(labels: pa.Table) -> IntArray:
-    """One integer per row that tells deals apart, numbered in order of appearance."""
-    encoded: Any = pc.dictionary_encode(_one_chunk(labels["opportunity_id"]))
+    """One integer per row that tells cases (deals, or contracts) apart, in order of appearance."""
+    encoded: Any = pc.dictionary_encode(_one_chunk(labels[case_key(labels)]))
     return np.asarray(encoded.indices, dtype=np.int64)
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import ModelContractError
-from models.arrays import FloatArray
+from models.arrays import FloatArray, case_key
 
 __all__ = ["numbers", "only", "texts"]
 
@@ -45,7 +45,7 @@ def texts(frame: pa.Table, name: str) -> Any:
 
 def only(frame: pa.Table, names: Collection[str]) -> pa.Table:
     """The frame's keys and those of the columns named that it has: few columns are cheap to filter."""
-    wanted = {"opportunity_id", "as_of", *names}
+    wanted = {case_key(frame), "as_of", *names}
     return frame.select([place for place, name in enumerate(frame.column_names) if name in wanted])
 
 

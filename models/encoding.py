@@ -106,7 +106,9 @@ class Encoder:
 
     def decode(self, frame: pa.Table) -> pa.Table:
         """The frame as the model sees it: its keys, then each feature; unseen categories are OTHER."""
-        keys = {key: frame[key] for key in ("opportunity_id", "as_of") if key in frame.column_names}
+        keys = {
+            key: frame[key] for key in ("opportunity_id", "contract_id", "as_of") if key in frame.column_names
+        }
         shown: dict[str, Any] = keys | {column.name: column.decode(frame) for column in self.columns}
         return pa.table(shown)
 

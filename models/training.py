@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from data.errors import ModelContractError
 from features.feature import Feature
-from models.arrays import deal_codes, known_outcomes, micros, moment
+from models.arrays import case_key, deal_codes, known_outcomes, micros, moment
 from models.boosting import Rows, Shape, fit_booster
 from models.calibration import IDENTITY, Calibration, fit_calibration, sigmoid
 from models.censoring import window_weights
@@ -219,7 +219,7 @@ def _window_facts(labels: pa.Table, window: Window) -> dict[str, Any]:
 
 
 def _check_rows(frame: pa.Table, labels: pa.Table, split: Split) -> None:
-    if not all(frame[key].equals(labels[key]) for key in ("opportunity_id", "as_of")):
+    if not all(frame[key].equals(labels[key]) for key in (case_key(frame), "as_of")):
         raise ModelContractError(
             "Training: expected the label frame to have the feature frame's keys, row for row, found other "
             "keys. Make the labels from this very frame (models.labels.label_frame)."

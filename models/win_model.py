@@ -33,7 +33,7 @@ BOOSTER_FILE = "booster.txt"
 MODEL_FILE = "model.json"
 ROOM_FILE = "room.json"
 _TOLERANCE = 1e-6
-_FORMAT = 3
+_FORMAT = 4
 
 
 class OtherFormatError(ModelContractError):
@@ -44,7 +44,7 @@ class OtherFormatError(ModelContractError):
 class WinModel:
     """P(won | snapshot) and its exact explanation in log-odds.
 
-    kind: "lightgbm", or "baseline": one constant probability, said to be that. linear: the model's linear
+    subject: what is predicted, "win" of a deal or "renewal" of a contract. kind: "lightgbm", or "baseline": one constant probability, said to be that. linear: the model's linear
     half, whose mean with the trees in log-odds is the score; None for trees alone. base: the constant's
     log-odds (baseline only). trained: the training windows, parameters and counts, as plain values.
     note: what a user should know about this model (empty if nothing). room: who should be in the room and who
@@ -64,6 +64,7 @@ class WinModel:
     note: str = ""
     room: Room | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
+    subject: Literal["win", "renewal"] = "win"
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -77,8 +78,8 @@ class WinModel:
 
     @cached_property
     def version(self) -> str:
-        """`win-` or `baseline-` and a digest of all that decides a prediction, the room's too."""
-        prefix = "win" if self.kind == "lightgbm" else "baseline"
+        """`win-`, `renewal-` or `baseline-` and a digest of all that decides a prediction, the room's too."""
+        prefix = self.subject if self.kind == "lightgbm" else "baseline"
         parts = (self.booster_text.encode(), _json(self._described()), self._room_json())
         return f"{prefix}-{sha256_of(b''.join(parts))[:12]}"
 
@@ -174,6 +175,7 @@ class WinModel:
         return {
             "format": _FORMAT,
             "kind": self.kind,
+            "subject": self.subject,
             "encoder": self.encoder.as_dict(),
             "linear": None if self.linear is None else self.linear.as_dict(),
             "calibration": asdict(self.calibration),
@@ -217,6 +219,7 @@ def load_model(directory: Path) -> WinModel:
         note=stored["note"],
         room=Room.from_json(contents[ROOM_FILE]) if ROOM_FILE in contents else None,
         metrics=stored["metrics"],
+        subject=stored["subject"],
     )
     if manifest.get("version") != model.version:
         raise ModelContractError(
