@@ -44,7 +44,8 @@ class OtherFormatError(ModelContractError):
 class WinModel:
     """P(won | snapshot) and its exact explanation in log-odds.
 
-    subject: what is predicted, "win" of a deal or "renewal" of a contract. kind: "lightgbm", or "baseline": one constant probability, said to be that. linear: the model's linear
+    subject: what is predicted, "win" of a deal or "renewal" of a contract. kind: "lightgbm", or
+    "baseline": one constant probability, said to be that. linear: the model's linear
     half, whose mean with the trees in log-odds is the score; None for trees alone. base: the constant's
     log-odds (baseline only). trained: the training windows, parameters and counts, as plain values.
     note: what a user should know about this model (empty if nothing). room: who should be in the room and who
