@@ -12,23 +12,28 @@ __all__ = ["deal_facts"]
 _HISTORIES = ("stage", "amount", "close_date", "owner")
 
 
-def deal_facts(tables: Mapping[str, ir.Table], as_of: datetime, opportunity_ids: list[str]) -> pa.Table:
+def deal_facts(
+    tables: Mapping[str, ir.Table], as_of: datetime, opportunity_ids: list[str], segment: str = "industry"
+) -> pa.Table:
     """One row per given deal, in the given order.
 
-    Columns: opportunity_id, name, account_id, account, owner_id, owner, type, currency, stage, amount
-    (in `currency`), expected_close_on (date). Stage, amount, expected close and owner come from the
-    deal's history before `as_of`; unknown is null. Names are the present ones.
+    Columns: opportunity_id, name, account_id, account, region, segment, owner_id, owner, type, currency,
+    stage, amount (in `currency`), expected_close_on (date). segment: the column of accounts that it is
+    taken from, null where the source has none of that name. Stage, amount, expected close and owner come
+    from the deal's history before `as_of`; unknown is null. Names and groups are the present ones.
     """
     deals = tables["opportunities"]
     deals = deals.select("opportunity_id", "name", "account_id", "type", "currency", first_owner="owner_id")
     deals = deals.left_join(_latest(tables["opportunity_changes"], as_of), "opportunity_id")
     deals = deals.mutate(owner_id=ibis.coalesce(deals.last_owner, deals.first_owner))
-    accounts = tables["accounts"].select("account_id", account="name")
+    accounts = tables["accounts"]
+    grouped = accounts[segment].cast("string") if segment in accounts.columns else ibis.null("string")
+    accounts = accounts.select("account_id", "region", account="name", segment=grouped)
     users = tables["users"].select("user_id", owner="name")
     named = deals.left_join(accounts, "account_id").left_join(users, [("owner_id", "user_id")])
     facts = named.select(
-        "opportunity_id", "name", "account_id", "account", "owner_id", "owner", "type", "currency",
-        "stage", "amount", "expected_close_on",
+        "opportunity_id", "name", "account_id", "account", "region", "segment", "owner_id", "owner", "type",
+        "currency", "stage", "amount", "expected_close_on",
     ).to_pyarrow()  # fmt: skip
     ids = pa.array(opportunity_ids, pa.string())
     wanted = pa.table({"opportunity_id": ids, "place": pa.array(range(len(ids)), pa.int64())})

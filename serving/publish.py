@@ -32,12 +32,13 @@ _LARGEST_LOGIT = 15.0
 
 @dataclass(frozen=True)
 class Publication:
-    """What a scoring run hands over; every table has `opportunity_id` and one or more rows per open deal.
+    """What a scoring run hands over; the tables of deals have `opportunity_id`, a row or more per open deal.
 
     scores: opportunity_id, as_of, p_win, log_odds, base_log_odds, model_version. contributions and
     features: the same feature columns, in log-odds and as the model sees them. drivers, reasons and
     deals: what a reader needs to explain a score without the model. beside: further tables of these deals
-    by file name (see `serving.room`). about: plain facts for the manifest (evidence, baselines, warnings).
+    by file name (see `serving.room`). further: tables of contracts, consumption and the forecast by file
+    name, checked where they were made. about: plain facts for the manifest (evidence, warnings).
     """
 
     as_of: datetime
@@ -50,6 +51,7 @@ class Publication:
     reasons: pa.Table
     deals: pa.Table
     beside: Mapping[str, pa.Table] = field(default_factory=dict)
+    further: Mapping[str, pa.Table] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
 
     def files(self) -> dict[str, pa.Table]:
@@ -62,6 +64,7 @@ class Publication:
             "win_reasons.parquet": self.reasons,
             "win_deals.parquet": self.deals,
             **self.beside,
+            **self.further,
         }
 
 

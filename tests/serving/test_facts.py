@@ -28,7 +28,7 @@ def change(field: str, value: str, day: int) -> dict[str, object]:
 def test_facts_are_the_latest_known_before_as_of_in_the_order_asked() -> None:
     tables = memory_tables(
         {
-            "accounts": [{"account_id": "A", "name": "Acme"}],
+            "accounts": [{"account_id": "A", "name": "Acme", "region": "EMEA", "industry": "retail"}],
             "users": [{"user_id": "U1", "name": "Ann"}, {"user_id": "U2", "name": "Bob"}],
             "opportunities": [
                 deal("D1", "A"), deal("D2", "X"),
@@ -46,4 +46,17 @@ def test_facts_are_the_latest_known_before_as_of_in_the_order_asked() -> None:
     assert found[1]["amount"] == 250.5
     assert found[1]["expected_close_on"] == date(2026, 2, 1)
     assert (found[1]["owner"], found[1]["account"]) == ("Ann", "Acme")
+    assert (found[1]["region"], found[1]["segment"]) == ("EMEA", "retail")
+    assert (found[0]["region"], found[0]["segment"]) == (None, None)
     assert (found[0]["owner"], found[0]["account"], found[0]["stage"]) == ("Bob", None, None)
+
+
+def test_the_segment_is_the_column_of_accounts_that_finance_groups_by() -> None:
+    tables = memory_tables(
+        {
+            "accounts": [{"account_id": "A", "industry": "retail", "decision_structure": "distributed"}],
+            "opportunities": [deal("D1", "A")],
+        }
+    )
+    assert deal_facts(tables, AS_OF, ["D1"], "decision_structure")["segment"].to_pylist() == ["distributed"]
+    assert deal_facts(tables, AS_OF, ["D1"], "x_tier")["segment"].to_pylist() == [None]
