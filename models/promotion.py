@@ -149,7 +149,7 @@ def rollback(store: Store, *, reason: str, run_id: str, at: datetime) -> str:
         champions = _champions(read_ledger(ledger_path(store)))
         if len(champions) < 2 or champions[-2] is None:
             raise ModelContractError(
-                f"{ledger_path(store)}: no champion before {champions[-1] if champions else 'any'}; there is "
+                f"{ledger_path(store)}: no champion before {(champions or [None])[-1] or 'any'}; there is "
                 "nothing to roll back to. Promote another version instead."
             )
         target = champions[-2]

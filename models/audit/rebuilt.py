@@ -25,6 +25,7 @@ _MOST_DEALS = 300
 _FACTS = {
     "opportunities": ("closed_at", ("closed_at", "outcome", "loss_reason")),
     "opportunity_contacts": ("removed_at", ("removed_at",)),
+    "contracts": ("decided_at", ("decided_at", "outcome", "renewed_amount")),
     "text_moments": ("superseded_at", ("superseded_at",)),
     "text_promises": ("superseded_at", ("superseded_at",)),
 }
