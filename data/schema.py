@@ -290,6 +290,15 @@ _ALL = (
         Column("active_users", "int64", True, "people who used it", minimum=0),
         _KNOWN_AT,
     ), business_time="usage_date"),
+    Table("exchange_rates", (
+        Column("from_currency", "string", False, "ISO 4217 code", needed=True),
+        Column("to_currency", "string", False, "ISO 4217 code", needed=True),
+        Column("rate", "float64", False, "units of `to_currency` that one unit of `from_currency` is worth; "
+               "above 0", needed=True),
+        Column("rate_date", "timestamp", False, "since when the rate holds, until the pair's next one",
+               needed=True),
+        _KNOWN_AT,
+    ), business_time="rate_date"),
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = ["SETTINGS_FILE", "Settings", "load_settings", "parse_as_of", "starter
 
 SETTINGS_FILE = "dealcast.toml"
 _PREFIX = "DEALCAST_"
+_SEGMENTS = ("industry", "region", "decision_structure")
 
 
 def parse_as_of(text: str) -> datetime:
@@ -53,6 +55,20 @@ def _texts(value: Any) -> Any:
     return (
         tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
     )
+
+
+def _currency(value: str) -> str:
+    code = value.strip().upper()
+    if not re.fullmatch("[A-Z]{3}", code):
+        raise ValueError("expected an ISO 4217 code such as EUR")
+    return code
+
+
+def _segment(value: str) -> str:
+    name = value.strip().lower()
+    if name not in _SEGMENTS and not re.fullmatch(r"x_\w+", name):
+        raise ValueError(f"expected {', '.join(_SEGMENTS)} or a column of accounts that begins with x_")
+    return name
 
 
 class Settings(BaseSettings):
@@ -114,6 +130,21 @@ class Settings(BaseSettings):
         None, description="address of the MLflow store; unset: SQLite in the workspace"
     )
     explain_top: int = Field(5, ge=1, description="drivers shown for a deal; count")
+    reporting_currency: Annotated[str | None, AfterValidator(lambda code: code and _currency(code))] = Field(
+        None,
+        description="ISO 4217 code that amounts are shown in; unset: the commonest of deals and contracts",
+    )
+    segment: Annotated[str, AfterValidator(_segment)] = Field(
+        "industry", description="column of accounts that forecasts are grouped by; `x_` columns too"
+    )
+    consumption_period: Literal["monthly", "weekly"] = Field(
+        "monthly", description="period of the consumption forecast, in calendar months or ISO weeks"
+    )
+    horizon_months: int = Field(12, ge=1, le=60, description="how far the forecast reaches, in months")
+    draws: int = Field(10_000, ge=100, description="draws of the forecast's simulation; count")
+    overdue_days: int = Field(
+        90, ge=0, description="how long a contract past its term waits for its outcome, in days"
+    )
 
 
 def load_settings(path: Path | None = None, **arguments: Any) -> Settings:
@@ -149,6 +180,7 @@ def _toml_value(name: str, default: Any) -> str:
             "as_of": "2025-06-30",
             "audit_waivers": '"audit-waivers.toml"',
             "mlflow_tracking_uri": '"http://127.0.0.1:5000"',
+            "reporting_currency": '"EUR"',
         }
         return examples[name]
     if isinstance(default, tuple):

@@ -55,6 +55,7 @@ ROW_RULES: dict[str, tuple[RowCheck, ...]] = {
         ),
     ),
     "contracts": (RowCheck("end_at", "end_at lies before start_at", '"end_at" < "start_at"'),),
+    "exchange_rates": (RowCheck("rate", "rate is not above 0", '"rate" <= 0'),),
     "activity_participants": (
         RowCheck(
             "contact_id", "exactly one of contact_id and user_id is expected",

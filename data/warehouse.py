@@ -37,7 +37,7 @@ class Warehouse:
     con: Any
 
     def tables(self, as_of: datetime | None = None) -> dict[str, ir.Table]:
-        """All 14 canonical tables with every declared column, null where the source had none.
+        """All canonical tables with every declared column, null where the source had none.
 
         Columns that begin with `x_` follow as text; tables without a key begin with `source_row`. Of rows
         that repeat a key the latest stands; given an as_of, the latest recorded before it, where there is.

@@ -169,7 +169,7 @@ def test_every_canonical_table_and_column_is_there_however_little_the_source_has
         shapes = {name: table.count().execute() for name, table in warehouse.tables().items()}
         assert warehouse.tables()["usage"].columns[0] == "source_row"
         assert str(warehouse.tables()["opportunities"].closed_at.type()) == "timestamp('UTC', 6)"
-    assert len(shapes) == 14 + 2  # the canonical ones, and those of texts
+    assert len(shapes) == 15 + 2  # the canonical ones, and those of texts
     assert sum(shapes.values()) == 1
 
 

@@ -51,6 +51,12 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name() -> None:
         ("max_reject_share", 2, "less than or equal to 1"),
         ("snapshots", "hourly", "'auto', 'daily' or 'weekly'"),
         ("seed", "seven", "valid integer"),
+        ("reporting_currency", "euro", "iso 4217 code such as eur"),
+        ("segment", "employees", "industry, region, decision_structure or a column"),
+        ("consumption_period", "daily", "'monthly' or 'weekly'"),
+        ("horizon_months", 0, "greater than or equal to 1"),
+        ("draws", 10, "greater than or equal to 100"),
+        ("overdue_days", -1, "greater than or equal to 0"),
     ],
 )
 def test_a_wrong_value_is_refused_with_name_expectation_and_finding(
@@ -79,6 +85,12 @@ def test_an_as_of_without_a_zone_or_that_is_no_time_is_refused(text: str) -> Non
         load_settings(as_of=text)
 
 
+def test_currencies_and_segments_are_read_without_regard_to_case() -> None:
+    settings = load_settings(reporting_currency=" usd", segment="X_Tier")
+    assert (settings.reporting_currency, settings.segment) == ("USD", "x_tier")
+    assert load_settings().reporting_currency is None
+
+
 def test_settings_cannot_be_changed_after_they_are_built() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().seed = 8  # type: ignore[misc]
@@ -92,7 +104,7 @@ def test_the_starter_file_names_every_setting_and_gives_the_defaults_once_uncomm
         assert str(field.description) in starter
     uncommented = "\n".join(line[2:] for line in starter.splitlines() if " = " in line)
     Path("dealcast.toml").write_text(uncommented)
-    unset = {"source": None, "as_of": None, "mlflow_tracking_uri": None, "audit_waivers": None}
+    unset = dict.fromkeys(("source", "as_of", "mlflow_tracking_uri", "audit_waivers", "reporting_currency"))
     assert load_settings().model_copy(update=unset) == Settings()
 
 
