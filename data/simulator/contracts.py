@@ -30,6 +30,7 @@ BILLINGS = ("prepaid", "commit", "postpay")
 PRODUCTS = ("core", "analytics", "integration")
 _TERMS = np.array([182, 365, 730])
 _MONTH = 30.4375
+_GROWTH_SPREAD = 0.15
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def make_contracts(
         n = len(deal)
         p = sigmoid(adoption)
         renewed = rng.random(n) < p
-        growth = np.exp(rng.normal(0.02 + 0.12 * np.clip(adoption, -2, 2), 0.15))
+        growth = np.exp(rng.normal(_mean_log_growth(adoption), _GROWTH_SPREAD))
         end = start + term * DAY
         decided = end - rng.integers(-10, 50, n) * DAY + rng.integers(9, 17, n) * 3600
         then = np.round(committed * growth, -1)
@@ -91,6 +92,11 @@ def make_contracts(
         committed, products, start = then[renewed], products[renewed], end[renewed]
         known = np.maximum(decided[renewed], known[renewed] + DAY) + 3600
     return _joined(generations)
+
+
+def _mean_log_growth(adoption: Floats) -> Floats:
+    """Mean of ln(renewed ÷ committed) of contracts that renew."""
+    return 0.02 + 0.12 * np.clip(adoption, -2, 2)
 
 
 def _joined(parts: list[Contracts]) -> Contracts:
@@ -201,18 +207,26 @@ def usage_table(
 
 
 def contract_truth(deals: Deals, path: Path, contracts: Contracts, *, first: int) -> pa.Table:
-    """True renewal probability and expected consumption, total and by month of the term."""
+    """True renewal probability and expected consumption, total and by month of the term.
+
+    expected_ratio_if_renewed: mean of renewed ÷ committed amount of such contracts, were they renewed;
+    expected_renewed_ratio: the same with churn as 0. renewed_amount_eventually: null where churned.
+    """
     c, w = contracts, _weeks(contracts)
     month = (w.week * 7 / _MONTH).astype(np.int64)
     months = np.ceil((c.end_s - c.start_s) / DAY / _MONTH - 1e-9).astype(np.int64)
     offset = np.concatenate([[0], np.cumsum(months)])
     monthly = np.bincount(offset[w.contract] + month, weights=w.expected, minlength=int(offset[-1]))
     total = np.bincount(w.contract, weights=w.expected, minlength=len(c.deal))
+    if_renewed = np.exp(_mean_log_growth(c.adoption) + _GROWTH_SPREAD**2 / 2)
     by_month = pa.ListArray.from_arrays(pa.array(offset, pa.int32()), floats(monthly))
     return pa.table({
         "contract_id": identifiers("K", first + np.arange(len(c.deal))),
         "p_renew": floats(c.p_renew),
         "renewed_eventually": pa.array(c.renewed),
+        "renewed_amount_eventually": floats(c.renewed_amount, ~c.renewed),
+        "expected_ratio_if_renewed": floats(if_renewed),
+        "expected_renewed_ratio": floats(c.p_renew * if_renewed),
         "expected_consumption_total": floats(total),
         "expected_consumption_monthly": by_month,
         "latent_adoption": floats(c.adoption),

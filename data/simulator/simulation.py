@@ -15,6 +15,7 @@ from data.simulator.contracts import contract_table, contract_truth, make_contra
 from data.simulator.deals import WEEK, Deals, make_deals, starting_parts
 from data.simulator.events import make_events
 from data.simulator.journey import HEIR, Path, run
+from data.simulator.rates import rate_table
 from data.simulator.rng import Bools, Ints, stream
 from data.simulator.signals import contact_roles, moment_table, promise_table, qualification_table
 from data.simulator.tables import (
@@ -83,6 +84,7 @@ def simulate(
         files.add("accounts", account_table(seed, world, everything.origin_s))
         files.add("users", user_table(seed, world))
         files.add("stages", stage_table())
+        files.add("exchange_rates", rate_table(seed, origin_s=everything.origin_s, as_of_s=as_of_s))
         seen = np.where(first_seen == _NEVER, -1, first_seen)
         files.add("contacts", contact_table(seed, world, seen, as_of_s))
     return SimulationReport(

@@ -10,12 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from data.currency import Rates
 from data.errors import UsageError
 from data.schema import TABLES
 from data.simulator import simulate
 from data.simulator.phrases import HELD_OUT, PHRASES
 from data.simulator.strengths import BELIEFS
 from data.simulator.writing import canonical_schema
+from data.warehouse import memory_tables
 
 AS_OF = datetime(2026, 1, 5, tzinfo=UTC)
 Tables = dict[str, pd.DataFrame]
@@ -269,6 +271,24 @@ def test_what_sellers_say_of_a_deal_is_telling_but_far_from_the_truth(
         said = held(tables, truth.assign(z=z), field)
         level = said["new_value"].map({name: place for place, name in enumerate(order)})
         assert 0.05 < level.corr(said["z"]) < 0.5, field
+
+
+def test_every_amount_has_a_rate_when_it_comes_to_be_and_some_rates_are_put_right(
+    folder: Path, tables: Tables
+) -> None:
+    given = {name: pq.read_table(folder / f"{name}.parquet") for name in ("exchange_rates", "opportunities")}
+    rates = Rates.read(memory_tables(given), AS_OF)
+    assert rates.currency == "EUR"
+    for name, clock in (("opportunities", "created_at"), ("contracts", "start_at")):
+        at = tables[name][clock].dt.tz_localize(None).to_numpy()
+        assert rates.convert(np.ones(len(at)), tables[name]["currency"], at).missing == {}, name
+    rows = tables["exchange_rates"]
+    assert set(rows["to_currency"]) == {"EUR"}
+    assert set(rows["from_currency"]) == set(tables["opportunities"]["currency"]) - {"EUR"}
+    delay = (rows["known_at"] - rows["rate_date"]).dt.total_seconds() / 86_400
+    assert 0 < (delay > 1).mean() < 0.1
+    by_month = rows[delay < 1].groupby("from_currency")["rate"]
+    assert ((by_month.max() / by_month.min() > 1.01) & (by_month.max() / by_month.min() < 1.5)).all()
 
 
 @pytest.mark.parametrize("deals", [1, 10])

@@ -172,6 +172,23 @@ def test_contracts_renew_at_their_true_rate_and_fear_of_missing_out_does_not_ren
     assert contracts.renewed[motive == 0].mean() > contracts.renewed[motive == 1].mean() + 0.25
 
 
+def test_contracts_renew_for_their_expected_ratio_of_the_commitment(tmp_path: Path) -> None:
+    simulate(tmp_path / "w", deals=1500, seed=5)
+    truth = pq.read_table(tmp_path / "w-truth" / "contract_truth.parquet").to_pandas()
+    contracts = pq.read_table(tmp_path / "w" / "contracts.parquet").to_pandas()
+    both = truth.merge(contracts, on="contract_id")
+    ratio = both["renewed_amount_eventually"] / both["committed_amount"]
+    renewed = both["renewed_eventually"]
+    assert (ratio.notna() == renewed).all()
+    off = (ratio - both["expected_ratio_if_renewed"])[renewed & (both["committed_amount"] > 1000)]
+    assert abs(off.mean()) < 3.5 * off.std() / np.sqrt(len(off))
+    off = ratio.fillna(0) - both["expected_renewed_ratio"]
+    assert abs(off.mean()) < 3.5 * off.std() / np.sqrt(len(off))
+    told = both.dropna(subset="outcome")
+    assert ((told["outcome"] == "renewed") == told["renewed_eventually"]).all()
+    assert (told["renewed_amount"].fillna(0) == told["renewed_amount_eventually"].fillna(0)).all()
+
+
 def test_use_adds_up_to_the_expected_consumption(tmp_path: Path) -> None:
     simulate(tmp_path / "w", deals=600, seed=5)
     truth = pq.read_table(tmp_path / "w-truth" / "contract_truth.parquet").to_pandas()
