@@ -166,10 +166,10 @@ class Feature:
             return self.value.parts
         return ()
 
-    def tell(self, value: Any, typical: Any = None) -> str:
+    def tell(self, value: Any, typical: Any = None, *, compared_with: str = "won deals at this stage") -> str:
         """The sentence for a deal's value, with what won deals at the same stage look like.
 
-        value, typical: numbers, booleans or text; None where missing.
+        value, typical: numbers, booleans or text; None where missing. compared_with: whom `typical` is of.
         """
         if value is None or (self.kind in ("flag", "count") and not value):
             said = self.absent
@@ -183,7 +183,7 @@ class Feature:
         unit = re.sub(r"^ \w+ (of \d+)$", r" \1", unit)
         shown = f"{self._shown(typical)}{unit}"
         shown = _of_one(shown) if shown.startswith("1 ") else shown
-        return f"{said} (won deals at this stage: {shown})."
+        return f"{said} ({compared_with}: {shown})."
 
     def _shown(self, value: Any) -> str:
         """A value as people write it: shares in percent, thousands separated, no needless decimals."""

@@ -42,8 +42,9 @@ def window_weights(
 ) -> FloatArray:
     """One weight per row of `labels`: mean 1 over the window's known rows, 0 elsewhere.
 
-    deal_power: a deal's n rows count as n ** (1 - deal_power) together: 0 leaves each row its
-    weight, 1 gives each deal the same in total.
+    labels: a column `weight`, where there is one, multiplies what censoring asks for. deal_power: a deal's n
+    rows count as n ** (1 - deal_power) together: 0 leaves each row its weight, 1 gives each deal the same in
+    total.
     """
     weights = np.zeros(labels.num_rows)
     inside, known = window.inside, window.known
@@ -56,5 +57,7 @@ def window_weights(
     deals = deal_codes(labels)
     rows_of_deal = np.bincount(deals[known], minlength=int(deals.max()) + 1)[deals[known]]
     weights[known] *= rows_of_deal.astype(np.float64) ** -deal_power
+    if "weight" in labels.column_names:
+        weights[known] *= np.asarray(labels["weight"], dtype=np.float64)[known]
     weights[known] /= weights[known].mean()
     return weights

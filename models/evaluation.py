@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,16 +42,46 @@ class Evaluation:
     """The test predictions and the document computed from them.
 
     predictions: opportunity_id, as_of, y, weight, p_win, then one column per baseline; one row per
-    test snapshot of known outcome. document: what evaluation.json holds.
+    test snapshot of known outcome. document: what evaluation.json holds. subject: of a renewal model
+    the predictions are by contract_id with account_id, its own in p_renew (see models.renewal.evaluation).
     """
 
     predictions: pa.Table
     document: dict[str, Any]
+    subject: Literal["win", "renewal"] = "win"
 
     @property
     def claims_skill(self) -> bool:
-        """True if the win model beats base rate and stage probability by more than noise."""
+        """True if the model beats the plain baselines by more than noise."""
         return bool(self.document["claims_skill"])
+
+    @property
+    def plain_baselines(self) -> str:
+        """What it has to beat to claim skill, in words."""
+        return "base rate and stage probability" if self.subject == "win" else "base rate and segment rate"
+
+    @property
+    def case(self) -> str:
+        """What is scored, in a word."""
+        return "deal" if self.subject == "win" else "contract"
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """The model's own probabilities, one per test row."""
+        return column_numbers(self.predictions, "p_win" if self.subject == "win" else "p_renew")
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The model's own scores and their intervals."""
+        found: dict[str, Any] = self.document["metrics"][self.subject]
+        return found
+
+    @property
+    def units(self) -> npt.NDArray[Any]:
+        """What is drawn whole for intervals: the deal of each test row, or a contract's account."""
+        if self.subject == "win":
+            return deal_codes(self.predictions)
+        return column_texts(self.predictions, "account_id").astype(str)
 
 
 def evaluate(

@@ -56,15 +56,22 @@ def reasons(
     typical: Mapping[str, Any],
     *,
     top: int = 5,
+    compared_with: str = "won deals at this stage",
 ) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """The features that raise a deal's chances most, and those that lower them most.
 
     values: the deal's values as the model sees them, None where missing. typical: what won deals at
-    its stage look like. Both by feature; a feature that is not in the catalogue is told by its name.
+    its stage look like (compared_with, in words). Both by feature; a feature that is not in the catalogue is
+    told by its name.
     """
     ranked = sorted(contributions.items(), key=lambda held: (-abs(held[1]), held[0]))
     told = [
-        Reason(name, _family(features.get(name)), float(value), _sentence(name, values, features, typical))
+        Reason(
+            name,
+            _family(features.get(name)),
+            float(value),
+            _sentence(name, values, features, typical, compared_with),
+        )
         for name, value in ranked
         if abs(value) >= _SMALLEST
     ]
@@ -74,10 +81,14 @@ def reasons(
 
 
 def _sentence(
-    name: str, values: Mapping[str, Any], features: Mapping[str, Feature], typical: Mapping[str, Any]
+    name: str,
+    values: Mapping[str, Any],
+    features: Mapping[str, Feature],
+    typical: Mapping[str, Any],
+    compared_with: str,
 ) -> str:
     if name in features:
-        return features[name].tell(values.get(name), typical.get(name))
+        return features[name].tell(values.get(name), typical.get(name), compared_with=compared_with)
     value = values.get(name)
     return f"{name}: {'not known' if value is None else value}."
 

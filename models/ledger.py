@@ -31,7 +31,8 @@ class Entry:
     """One decision. from_version and to_version: the champion before and after, None for none.
 
     action: promote, reject (the champion stays), rollback, undo (an unfinished move was given up) or
-    external (the alias was moved by other means). at: UTC, ISO 8601. candidate: the version judged.
+    external (the alias was moved by other means). at: UTC, ISO 8601. candidate: the version judged. model:
+    the name it is registered under; lines without one are of "win".
     """
 
     at: str
@@ -42,6 +43,7 @@ class Entry:
     reasons: tuple[str, ...]
     headline: dict[str, Any]
     run_id: str
+    model: str = "win"
 
 
 def read_ledger(path: Path) -> tuple[Entry, ...]:

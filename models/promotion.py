@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import ModelContractError
-from models.arrays import FloatArray, deal_codes
+from models.arrays import FloatArray
 from models.baselines import column_numbers
 from models.evaluation import Evaluation
 from models.ledger import LEDGER_FILE, Action, Entry, append, locked, read_ledger
@@ -67,9 +67,10 @@ def decide(
     """Judge a challenger on its out-of-time rows.
 
     champion_p: the champion's probabilities for exactly the rows of `challenger.predictions`; None if
-    there is no champion, or it cannot be scored. Without one the challenger must beat base rate and
-    stage probability; with one it must also have a lower log-loss by more than noise (the 5 % point of
-    the difference over draws of deals lies above 0). Raises ModelContractError if lengths differ.
+    there is no champion, or it cannot be scored. Without one the challenger must beat the plain baselines
+    (of a win model, base rate and stage probability); with one it must also have a lower log-loss by more
+    than noise (the 5 % point of the difference over draws of deals lies above 0). Raises
+    ModelContractError if lengths differ.
     """
     broken = _broken_guards(challenger, additivity_gap, seconds_per_row, bounds or Bounds())
     if broken:
@@ -77,16 +78,14 @@ def decide(
     if not challenger.claims_skill:
         return Decision(False, (str(challenger.document["headline"]),))
     if champion_p is None:
-        return Decision(
-            True, ("It beats base rate and stage probability, and there is no champion to beat.",)
-        )
+        return Decision(True, (f"It beats {challenger.plain_baselines}, and there is no champion to beat.",))
     return _against_champion(challenger, champion_p, seed)
 
 
 def headline(evaluation: Evaluation) -> dict[str, Any]:
     """The few figures a ledger line keeps."""
-    win = evaluation.document["metrics"]["win"]
-    kept = {name: win[name] for name in ("auc", "log_loss", "brier", "ece")}
+    scores = evaluation.scores
+    kept = {name: scores[name] for name in ("auc", "log_loss", "brier", "ece")}
     return {**kept, "test_rows": evaluation.document["test"]["rows"], "claims_skill": evaluation.claims_skill}
 
 
@@ -135,7 +134,7 @@ def reject(
     with locked(ledger_path(store)):
         _reconcile(store, at, run_id)
         current = alias_version(store, CHAMPION)
-        entry = Entry(_iso(at), "reject", current, current, version, reasons, headline, run_id)
+        entry = Entry(_iso(at), "reject", current, current, version, reasons, headline, run_id, store.name)
         append(ledger_path(store), entry)
 
 
@@ -146,7 +145,7 @@ def rollback(store: Store, *, reason: str, run_id: str, at: datetime) -> str:
     """
     with locked(ledger_path(store)):
         _reconcile(store, at, run_id)
-        champions = _champions(read_ledger(ledger_path(store)))
+        champions = _champions(_entries(store))
         if len(champions) < 2 or champions[-2] is None:
             raise ModelContractError(
                 f"{ledger_path(store)}: no champion before {(champions or [None])[-1] or 'any'}; there is "
@@ -168,7 +167,7 @@ def reconcile(store: Store, *, at: datetime, run_id: str) -> str | None:
 
 
 def _reconcile(store: Store, at: datetime, run_id: str) -> str | None:
-    entries = read_ledger(ledger_path(store))
+    entries = _entries(store)
     if not entries and store.database is not None and not store.database.exists():
         return None
     actual = alias_version(store, CHAMPION)
@@ -187,6 +186,11 @@ def _reconcile(store: Store, at: datetime, run_id: str) -> str | None:
     return f"Finished the {last.action} of version {meant} that was cut short at {last.at}."
 
 
+def _entries(store: Store) -> tuple[Entry, ...]:
+    """The ledger's lines on the model that the store is about."""
+    return tuple(entry for entry in read_ledger(ledger_path(store)) if entry.model == store.name)
+
+
 def _note(
     store: Store,
     action: Action,
@@ -196,7 +200,8 @@ def _note(
     run_id: str,
     at: datetime,
 ) -> str:
-    append(ledger_path(store), Entry(_iso(at), action, before, after, before, (reason,), {}, run_id))
+    entry = Entry(_iso(at), action, before, after, before, (reason,), {}, run_id, store.name)
+    append(ledger_path(store), entry)
     return f"Champion is version {after or 'none'} instead of {before or 'none'}: {reason}."
 
 
@@ -211,7 +216,8 @@ def _move(
     run_id: str,
     at: datetime,
 ) -> None:
-    append(ledger_path(store), Entry(_iso(at), action, before, after, candidate, reasons, figures, run_id))
+    entry = Entry(_iso(at), action, before, after, candidate, reasons, figures, run_id, store.name)
+    append(ledger_path(store), entry)
     try:
         move_alias(store, CHAMPION, after)
     except RegistryUnreachableError as error:
@@ -241,8 +247,9 @@ def _against_champion(challenger: Evaluation, champion_p: FloatArray, seed: int)
         )
     if not np.isfinite(champion_p).all():
         return Decision(True, ("The champion's predictions on the same rows are not finite.",))
-    y, weight, p = (column_numbers(table, name) for name in ("y", "weight", "p_win"))
-    found = log_loss_difference(y, p, champion_p, weight, Resampling.over(deal_codes(table), seed=seed))
+    y, weight = (column_numbers(table, name) for name in ("y", "weight"))
+    drawn = Resampling.over(challenger.units, seed=seed)
+    found = log_loss_difference(y, challenger.probabilities, champion_p, weight, drawn)
     gain, bound = found["difference"], found["lower_bound"]
     figures = f"log-loss lower by {gain:.4f}, and by at least {bound:.4f} in 95 % of draws"
     if bound > 0:
@@ -253,15 +260,15 @@ def _against_champion(challenger: Evaluation, champion_p: FloatArray, seed: int)
 def _broken_guards(
     challenger: Evaluation, additivity_gap: float, seconds_per_row: float, bounds: Bounds
 ) -> tuple[str, ...]:
-    p = column_numbers(challenger.predictions, "p_win")
+    p = challenger.probabilities
     if not len(p):
         return ("There are no test rows of known outcome to judge it by.",)
     if not np.isfinite(p).all() or p.min() < 0 or p.max() > 1:
         return ("Some of its predictions are not probabilities (not finite, or outside 0 to 1).",)
     found = []
     if np.ptp(p) < 1e-9:
-        found.append(f"It gives every deal the same probability, {p[0]:.4f}.")
-    elif (why := _miscalibrated(challenger.document["metrics"]["win"], bounds)) is not None:
+        found.append(f"It gives every {challenger.case} the same probability, {p[0]:.4f}.")
+    elif (why := _miscalibrated(challenger.scores, bounds)) is not None:
         found.append(why)
     if not additivity_gap <= bounds.additivity:
         found.append(
@@ -272,20 +279,20 @@ def _broken_guards(
     return tuple(found)
 
 
-def _miscalibrated(win: dict[str, Any], bounds: Bounds) -> str | None:
+def _miscalibrated(scores: dict[str, Any], bounds: Bounds) -> str | None:
     """A reason, if both the slope (beyond its noise) and the calibration error are out of bounds."""
     low, high = bounds.slope
-    slope, interval = win["slope"], win["slope_interval"]
+    slope, interval = scores["slope"], scores["slope_interval"]
     if slope is not None:
         reach = interval or (slope, slope)
         if reach[0] <= high and reach[1] >= low:
             return None
-    if win["ece"] is not None and win["ece"] <= bounds.ece:
+    if scores["ece"] is not None and scores["ece"] <= bounds.ece:
         return None
     said = "none" if slope is None else f"{slope:.2f}"
     return (
         f"Calibration is out of bounds: slope {said} (allowed {low} to {high}) and calibration error "
-        f"{win['ece']:.3f} (allowed {bounds.ece})."
+        f"{scores['ece']:.3f} (allowed {bounds.ece})."
     )
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -46,7 +46,7 @@ __all__ = [
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
-_POINTER = "champion.json"
+_POINTERS = {"win": "champion.json", "renewal": "renewal_champion.json"}
 _OWNER_TAG = "dealcast.workspace"
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -70,7 +70,12 @@ class Store:
     workspace: Path
     tracking_uri: str
     experiment: str = "dealcast"
-    name: str = "win"
+    name: Literal["win", "renewal"] = "win"
+
+    @property
+    def pointer(self) -> Path:
+        """The file that names the champion's last verified copy."""
+        return self.workspace / "models" / _POINTERS[self.name]
 
     @property
     def database(self) -> Path | None:
@@ -114,10 +119,15 @@ class Champion:
     degraded: str | None = None
 
 
-def store_at(workspace: Path, *, tracking_uri: str | None = None) -> Store:
-    """The store of a workspace: WORKSPACE/mlflow.db unless another tracking address is set."""
+def store_at(
+    workspace: Path, *, tracking_uri: str | None = None, name: Literal["win", "renewal"] = "win"
+) -> Store:
+    """The store of a workspace: WORKSPACE/mlflow.db unless another tracking address is set.
+
+    name: of the registered model.
+    """
     where = workspace.resolve()
-    return Store(where, tracking_uri or f"sqlite:///{where / 'mlflow.db'}")
+    return Store(where, tracking_uri or f"sqlite:///{where / 'mlflow.db'}", name=name)
 
 
 def register(store: Store, record: TrainingRecord) -> Registered:
@@ -322,9 +332,8 @@ def _verify(folder: Path, manifest_sha256: str | None) -> None:
 
 def _last_verified(store: Store, why: str) -> Champion | None:
     """The copy that was the champion when the registry last answered, checked again."""
-    pointer = store.workspace / "models" / _POINTER
     try:
-        noted = orjson.loads(pointer.read_bytes())
+        noted = orjson.loads(store.pointer.read_bytes())
         folder = store.workspace / "models" / _plain_name(noted["model_version"], noted["version"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -339,7 +348,7 @@ def _write_pointer(store: Store, champion: Champion) -> None:
         "model_version": champion.model_version,
         "manifest_sha256": sha256_of((champion.folder / MANIFEST).read_bytes()),
     }
-    pointer = store.workspace / "models" / _POINTER
+    pointer = store.pointer
     fresh = pointer.with_suffix(".new")
     fresh.write_bytes(orjson.dumps(noted, option=orjson.OPT_INDENT_2) + b"\n")
     fresh.replace(pointer)

@@ -38,8 +38,12 @@ def track_record(deals: Iterable[int], won: Iterable[bool], p_win: Iterable[floa
     )
 
 
-def evidence_note(p_win: float, record: Sequence[Bin]) -> str:
+def evidence_note(
+    p_win: float, record: Sequence[Bin], *, cases: str = "deals", ended: str = "were won"
+) -> str:
     """What became of past deals that were scored like this one, in a sentence.
+
+    cases, ended: the words for what is scored, and for the outcome that is hoped for.
 
     >>> evidence_note(0.34, [Bin(i / 10, (i + 1) / 10, 143, 51) for i in range(10)])
     'Of 143 past deals scored 30–40 %, 36 % were won (28–44 %).'
@@ -47,14 +51,14 @@ def evidence_note(p_win: float, record: Sequence[Bin]) -> str:
     'No past deals to compare with.'
     """
     if not record:
-        return "No past deals to compare with."
+        return f"No past {cases} to compare with."
     held = record[_place(p_win)]
     scored = f"scored {held.low * 100:.0f}–{held.high * 100:.0f} %"
     if held.deals < _ENOUGH:
-        return f"Only {held.deals} past deals were {scored}: too few to say how such deals end."
+        return f"Only {held.deals} past {cases} were {scored}: too few to say how such {cases} end."
     low, high = (round(100 * end) for end in wilson_interval(held.won, held.deals))
     share = round(100 * held.won / held.deals)
-    return f"Of {held.deals} past deals {scored}, {share} % were won ({low}–{high} %)."
+    return f"Of {held.deals} past {cases} {scored}, {share} % {ended} ({low}–{high} %)."
 
 
 def wilson_interval(won: int, deals: int) -> tuple[float, float]:

@@ -5,7 +5,7 @@ windows, track record; and what was learnt about the room. Every file is vouched
 before LightGBM sees a byte, because a damaged text can end the process instead of raising.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from models.room.room import Room
 from models.track_record import Bin
 from models.typical import Typical, typical_of, typical_values
 
-__all__ = ["OtherFormatError", "WinModel", "baseline_model", "load_model"]
+__all__ = ["OtherFormatError", "WinModel", "baseline_model", "load_model", "model_of"]
 
 BOOSTER_FILE = "booster.txt"
 MODEL_FILE = "model.json"
@@ -146,13 +146,17 @@ class WinModel:
 
         Returns the folder.
         """
+        write_manifest(directory, self.files(), {"version": self.version})
+        return directory
+
+    def files(self) -> dict[str, bytes]:
+        """The files that hold the model, by name; the manifest that vouches for them is the caller's."""
         files = {MODEL_FILE: _json({**self._described(), "metrics": self.metrics})}
         if self.kind == "lightgbm":
             files[BOOSTER_FILE] = self.booster_text.encode()
         if self.room is not None:
             files[ROOM_FILE] = self._room_json()
-        write_manifest(directory, files, {"version": self.version})
-        return directory
+        return files
 
     @classmethod
     def load(cls, directory: Path) -> "WinModel":
@@ -195,6 +199,14 @@ def load_model(directory: Path) -> WinModel:
     any of it is used.
     """
     contents, manifest = verified_files(directory)
+    return model_of(contents, str(manifest.get("version")), directory)
+
+
+def model_of(contents: Mapping[str, bytes], version: str, directory: Path) -> WinModel:
+    """The model in files whose bytes are vouched for (`WinModel.files`), of the version that was noted.
+
+    directory: where they lie, for messages. Raises ModelContractError as `load_model` does.
+    """
     path = directory / MODEL_FILE
     stored = orjson.loads(contents[MODEL_FILE]) if MODEL_FILE in contents else {}
     if "format" in stored and stored["format"] != _FORMAT:
@@ -222,10 +234,10 @@ def load_model(directory: Path) -> WinModel:
         metrics=stored["metrics"],
         subject=stored["subject"],
     )
-    if manifest.get("version") != model.version:
+    if version != model.version:
         raise ModelContractError(
             f"{directory / 'manifest.json'}: expected version {model.version}, found "
-            f"{manifest.get('version')!r}. Restore the model's folder from the registry, or train again."
+            f"{version!r}. Restore the model's folder from the registry, or train again."
         )
     return model
 
