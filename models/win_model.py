@@ -1,8 +1,9 @@
 """The win model: probability, explanation, and a folder that holds it all.
 
 A booster in LightGBM's own text, and in JSON what goes with it: features, levels, norms, calibration,
-windows, track record; and what was learnt about the room. Every file is vouched for by sha256, checked
-before LightGBM sees a byte, because a damaged text can end the process instead of raising.
+windows, track record; and what was learnt about the room and about when deals close. Every file is
+vouched for by sha256, checked before LightGBM sees a byte, because a damaged text can end the process
+instead of raising.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from models.encoding import Encoder
 from models.linear import LinearPart
 from models.manifest import sha256_of, verified_files, write_manifest
 from models.room.room import Room
+from models.timing.close_timing import CloseTiming
 from models.track_record import Bin
 from models.typical import Typical, typical_of, typical_values
 
@@ -32,6 +34,7 @@ __all__ = ["OtherFormatError", "WinModel", "baseline_model", "load_model", "mode
 BOOSTER_FILE = "booster.txt"
 MODEL_FILE = "model.json"
 ROOM_FILE = "room.json"
+TIMING_FILE = "timing.json"
 _TOLERANCE = 1e-6
 _FORMAT = 4
 
@@ -49,7 +52,8 @@ class WinModel:
     half, whose mean with the trees in log-odds is the score; None for trees alone. base: the constant's
     log-odds (baseline only). trained: the training windows, parameters and counts, as plain values.
     note: what a user should know about this model (empty if nothing). room: who should be in the room and who
-    will come next, learnt on the same deals; None for a baseline. metrics: a place for the
+    will come next, learnt on the same deals; None for a baseline. timing: when deals close, learnt on the
+    same deals; None where it was not learnt (renewals have their dates). metrics: a place for the
     evaluation's headline; it changes no prediction and is no part of the version.
     """
 
@@ -64,6 +68,7 @@ class WinModel:
     linear: LinearPart | None = None
     note: str = ""
     room: Room | None = None
+    timing: CloseTiming | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     subject: Literal["win", "renewal"] = "win"
 
@@ -79,9 +84,9 @@ class WinModel:
 
     @cached_property
     def version(self) -> str:
-        """`win-`, `renewal-` or `baseline-` and a digest of all that decides a prediction, the room's too."""
+        """`win-`, `renewal-` or `baseline-` and a digest of all that decides a prediction, room and timing too."""
         prefix = self.subject if self.kind == "lightgbm" else "baseline"
-        parts = (self.booster_text.encode(), _json(self._described()), self._room_json())
+        parts = (self.booster_text.encode(), _json(self._described()), self._room_json(), self._timing_json())
         return f"{prefix}-{sha256_of(b''.join(parts))[:12]}"
 
     def log_odds(self, frame: pa.Table) -> FloatArray:
@@ -94,6 +99,19 @@ class WinModel:
     def p_win(self, frame: pa.Table) -> FloatArray:
         """Probability of winning, one per row."""
         return sigmoid(self.log_odds(frame))
+
+    def p_won_by(self, frame: pa.Table, days: FloatArray) -> FloatArray:
+        """Probability of being won within so many days of the snapshot, (n, m).
+
+        Never decreasing in the days, 0 at day 0 and `p_win` in the limit. Raises ModelContractError for
+        days below 0, or if the model holds no timing.
+        """
+        if self.timing is None:
+            raise ModelContractError(
+                f"Model {self.version}: expected what was learnt about when deals close, found no "
+                f"{TIMING_FILE}. Train again."
+            )
+        return self.p_win(frame)[:, None] * self.timing.share_closed(frame, days)
 
     def contributions(self, frame: pa.Table) -> tuple[float, FloatArray]:
         """The base and each feature's contribution (n, k), in log-odds.
@@ -141,10 +159,14 @@ class WinModel:
         """The same model with what was learnt about the room; its version is another."""
         return replace(self, room=room)
 
-    def save(self, directory: Path) -> Path:
-        """Write booster.txt (not for a baseline), model.json, room.json (if there is a room), manifest.json.
+    def with_timing(self, timing: CloseTiming | None) -> "WinModel":
+        """The same model with what was learnt about when deals close; its version is another."""
+        return replace(self, timing=timing)
 
-        Returns the folder.
+    def save(self, directory: Path) -> Path:
+        """Write booster.txt (not for a baseline), model.json, room.json and timing.json (if learnt).
+
+        And manifest.json, which vouches for them. Returns the folder.
         """
         write_manifest(directory, self.files(), {"version": self.version})
         return directory
@@ -156,6 +178,8 @@ class WinModel:
             files[BOOSTER_FILE] = self.booster_text.encode()
         if self.room is not None:
             files[ROOM_FILE] = self._room_json()
+        if self.timing is not None:
+            files[TIMING_FILE] = self._timing_json()
         return files
 
     @classmethod
@@ -175,6 +199,9 @@ class WinModel:
 
     def _room_json(self) -> bytes:
         return b"" if self.room is None else self.room.to_json()
+
+    def _timing_json(self) -> bytes:
+        return b"" if self.timing is None else self.timing.to_json()
 
     def _described(self) -> dict[str, Any]:
         return {
@@ -231,6 +258,7 @@ def model_of(contents: Mapping[str, bytes], version: str, directory: Path) -> Wi
         record=tuple(Bin(**held) for held in stored["record"]),
         note=stored["note"],
         room=Room.from_json(contents[ROOM_FILE]) if ROOM_FILE in contents else None,
+        timing=CloseTiming.from_json(contents[TIMING_FILE]) if TIMING_FILE in contents else None,
         metrics=stored["metrics"],
         subject=stored["subject"],
     )
