@@ -1,0 +1,94 @@
+"""From the rows of a backtest to its figures: by part, level, horizon and model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.arrays import FloatArray, micros
+from models.backtest.metrics import QUANTILES, score_cells
+from models.backtest.rows import MODEL, TOTAL
+
+__all__ = ["NOMINAL", "score_rows", "sentences"]
+
+NOMINAL = 0.80
+"""What the interval from P10 to P90 should cover."""
+
+_PARTS = {
+    "open_deals": "bookings from open deals",
+    "not_yet_created": "bookings from deals not yet created",
+    "bookings": "all bookings of new business",
+    "renewals": "renewals",
+    "consumption": "consumption",
+}
+
+
+def score_rows(rows: pa.Table, *, seed: int = 0) -> list[dict[str, Any]]:
+    """The scores of each part, level and model, over all horizons (months_ahead null) and by month ahead.
+
+    Cells where nothing happened count too. Sorted by part, level, months ahead and model, dealcast first.
+    """
+    found = []
+    for part in _in_order(rows["part"], _PARTS):
+        of_part = rows.filter(pc.equal(rows["part"], part))
+        for level in _in_order(of_part["level"], (TOTAL,)):
+            of_level = of_part.filter(pc.equal(of_part["level"], level))
+            horizons: list[int | None] = [None, *sorted(set(of_level["months_ahead"].to_pylist()))]
+            for ahead in horizons:
+                cells = (
+                    of_level if ahead is None else of_level.filter(pc.equal(of_level["months_ahead"], ahead))
+                )
+                for model in _in_order(cells["model"], (MODEL,)):
+                    scored = _scored(cells.filter(pc.equal(cells["model"], model)), seed)
+                    found.append(
+                        {"part": part, "level": level, "months_ahead": ahead, "model": model, **scored}
+                    )
+    return found
+
+
+def sentences(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the totals say in words, a sentence a part: how far off, beside the best baseline; coverage."""
+    whole = [one for one in scores if one["level"] == TOTAL and one["months_ahead"] is None]
+    said = []
+    for part, words in _PARTS.items():
+        of_part = {one["model"]: one for one in whole if one["part"] == part}
+        ours = of_part.pop(MODEL, None)
+        if ours is None or ours["wape"] is None:
+            continue
+        rivals = [one for one in of_part.values() if one["wape"] is not None]
+        best = min(rivals, key=lambda one: one["wape"], default=None)
+        beside = f"; the best baseline, {_plain(best['model'])}, {_percent(best['wape'])}" if best else ""
+        said.append(
+            f"{words[0].upper()}{words[1:]}: off by {_percent(ours['wape'])} of what came, month by month"
+            f"{beside}; bias {100 * ours['bias']:+.0f} %; {_percent(ours['coverage'])} of {ours['cells']} "
+            "months within the 80 % interval."
+        )
+    return said
+
+
+def _scored(cells: pa.Table, seed: int) -> dict[str, object]:
+    point = cells["p50"].null_count > 0
+    quantiles = None if point else {name: _values(cells, name) for name in QUANTILES}
+    return score_cells(
+        _values(cells, "actual"), _values(cells, "mean"), quantiles, micros(cells["month"]), seed=seed
+    )
+
+
+def _values(cells: pa.Table, name: str) -> FloatArray:
+    return np.asarray(cells[name].to_numpy(), dtype=np.float64)
+
+
+def _in_order(column: Any, first: Sequence[str] | Mapping[str, str]) -> list[str]:
+    """The values of a column: those of `first` in its order, then the others by name."""
+    values = set(column.to_pylist())
+    return [*(one for one in first if one in values), *sorted(values - set(first))]
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def _plain(model: str) -> str:
+    return model.replace("_", " ")
