@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # readers of published scores import this module, and need no
 
 __all__ = [
     "FAMILIES",
+    "RENEWAL_FAMILIES",
     "AgainstNorm",
     "Expected",
     "Family",
@@ -53,6 +54,23 @@ FAMILIES: dict[str, Family] = {
         Family("custom", "Your own fields", "The organisation's own knowledge, audited for leakage."),
     )
 }
+
+RENEWAL_FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Family(
+            "use", "What they use", "Under post-pay consumption the vendor is paid as the customer succeeds."
+        ),
+        Family("contract", "The contract and the customer", "Terms, size and history frame every renewal."),
+        Family("people", "Who is in touch", "A renewal is lost when its champion leaves or goes quiet."),
+        Family(
+            "origin", "How the deal was won", "Fear of missing out buys once; mission-critical work renews."
+        ),
+        FAMILIES["promises"],
+        FAMILIES["custom"],
+    )
+}
+"""The families of the features of contracts."""
 
 
 @dataclass(frozen=True)
