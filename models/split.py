@@ -79,15 +79,15 @@ def time_split(
     step_days: float,
     embargo_days: float | None = None,
     min_deals: int = 10,
-    min_test_days: float = 0.0,
+    min_window_days: float = 0.0,
 ) -> Split:
     """Windows of about 65 %, 15 % and 20 % of the closed deals, by the time of their close.
 
     labels: a label frame. step_days: the calendar's step, on which the cuts lie. embargo_days: the
     gap between T2 and the first test snapshot, one step unless given. min_deals: won, and lost,
     deals that each window needs; the test, then the calibration window widens backwards until it has
-    them, and what cannot be had is said in `thin`. min_test_days: how long the test window should be at
-    least, so that rows which wait long for their outcome are among the known.
+    them, and what cannot be had is said in `thin`. min_window_days: how long the calibration and the test
+    window should be at least, so that rows which wait long for their outcome are among the known.
     """
     rows = _Rows.of(labels)
     end = to_micros(as_of)
@@ -103,10 +103,11 @@ def time_split(
         return end - -((close - end) // step) * step
 
     test_share, test = _TEST_SHARE, rows.window(cut(1 - _TEST_SHARE) + embargo, end)
-    least = round(min_test_days * DAY_US)
+    least = round(min_window_days * DAY_US)
 
     def too_little(window: Window) -> bool:
-        return min(rows.outcomes(window)) < min_deals or end - to_micros(window.start) < least
+        days_us = to_micros(window.end) - to_micros(window.start)
+        return min(rows.outcomes(window)) < min_deals or days_us < least
 
     while too_little(test) and test_share < 0.5:
         test_share += _WIDEN_BY
@@ -115,7 +116,7 @@ def time_split(
 
     share = test_share + _CALIBRATION_SHARE
     calibration = rows.window(cut(1 - share), t2)
-    while min(rows.outcomes(calibration)) < min_deals and share < 1 - _TRAIN_SHARE_AT_LEAST:
+    while too_little(calibration) and share < 1 - _TRAIN_SHARE_AT_LEAST:
         share += _WIDEN_BY
         calibration = rows.window(cut(1 - share), t2)
     train = rows.window(min(first, cut(1 - share)), cut(1 - share))
