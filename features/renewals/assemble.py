@@ -18,7 +18,7 @@ from features.renewals.lineage import lineage
 from features.renewals.people_streams import contact_rows, touch_rows
 from features.renewals.snapshots import ContractSnapshots
 from features.renewals.streams import STREAMS, ContractStream
-from features.renewals.use_streams import counted_rows, usage_of_contracts
+from features.renewals.use_streams import counted_rows, period_rows
 from features.renewals.windows import Past
 from features.running import Grid, run_measures
 from features.snapshots import DAY
@@ -30,11 +30,11 @@ Keep = Callable[[str, ir.Table], ir.Table]
 
 _ARROW = {"count": pa.int64(), "number": pa.float64(), "flag": pa.bool_(), "category": pa.string()}
 _IBIS = {"count": "int64", "number": "float64", "category": "string"}
-_KEYS = {"contract": "contract_id", "account": "account_id", "all": "everyone"}
+_KEYS = {"contract": "contract", "account": "account_id", "all": "everyone"}
 _MADE: dict[str, Callable[[Known], ir.Table]] = {
     "lineage": lineage,
-    "contract_usage": usage_of_contracts,
     "counted_use": counted_rows,
+    "use": period_rows,
     "account_activities": contact_rows,
     "account_touches": touch_rows,
 }
@@ -78,9 +78,12 @@ def renewal_table(
 
     origins: opportunity_id, as_of and the `ORIGIN_FEATURES`, one row per deal.
     """
-    spine = snapshots.table.select("contract_id", "account_id", "slot", everyone=ibis.literal("all"))
-    spine = keep("spine", spine)
     known = known_tables(tables, snapshots, origins, keep, {m.stream for m in _measures(features)})
+    numbers = known["lineage"].select("contract", "contract_id")
+    spine = snapshots.table.inner_join(numbers, "contract_id")
+    spine = keep(
+        "spine", spine.select("contract_id", "contract", "account_id", "slot", everyone=ibis.literal("all"))
+    )
     wide, columns = spine, dict[Measure, str]()
     for name, measures in _by_stream(features).items():
         names = {measure: f"{name}_{i}" for i, measure in enumerate(measures)}
@@ -107,7 +110,7 @@ def known_tables(
     known = gate(tables, snapshots.calendar, numbered)
     known["numbered_deals"] = numbered
     known["origins"] = origins.mutate(won_s=snapshots.calendar.seconds(origins.as_of)).drop("as_of")
-    wanted = {needed for name in streams for needed in STREAMS[name].needs}
+    wanted = {"lineage"} | {needed for name in streams for needed in STREAMS[name].needs}
     for name, rows in _MADE.items():
         if name in wanted:
             known[name] = keep(name, rows(known))
@@ -152,6 +155,9 @@ def _measured(
         return run.rename({name: f"m{i}" for i, name in enumerate(names.values())})
     pairs = spots.inner_join(rows, spots.spot_key == rows.key)
     pairs = pairs.filter(pairs.seen_s < pairs.slot)
+    if all(measure.days is not None for measure in names):
+        longest = max(measure.days for measure in names if measure.days is not None)
+        pairs = pairs.filter(pairs.at_s >= pairs.slot - longest * DAY)
     if stream.single:
         return pairs.select("key", "slot", **{name: pairs[m.column] for m, name in names.items()})
     return pairs.group_by("key", "slot").agg(**{name: _aggregate(pairs, m) for m, name in names.items()})

@@ -32,7 +32,7 @@ def term_rows(known: Known) -> ir.Table:
     )
     rows = terms.inner_join(own, terms.contract_id == own.own_id).drop("own_id")
     return rows.mutate(
-        key=rows.contract_id, seen_s=rows.known_s, at_s=rows.known_s, row_id=rows.contract_id,
+        key=rows.contract, seen_s=rows.known_s, at_s=rows.known_s, row_id=rows.contract_id,
         has_previous=as_count(rows.previous.notnull()),
     )  # fmt: skip
 
@@ -61,11 +61,11 @@ def _of_contracts(known: Known, rows: ir.Table) -> ir.Table:
     """Rows of deals (`key` is the deal's number) by each contract that goes back to the deal."""
     terms, numbers = known["lineage"], known["numbered_deals"]
     terms = terms.inner_join(numbers, terms.origin == numbers.opportunity_id)
-    terms = terms.select("contract_id", "begins_s", "deal", contract_s="known_s")
+    terms = terms.select("contract", "begins_s", "deal", contract_s="known_s")
     rows = rows.drop("opportunity_id") if "opportunity_id" in rows.columns else rows
     joined = rows.rename(of_deal="key").inner_join(terms, [("of_deal", "deal")])
-    joined = joined.mutate(key=joined.contract_id, seen_s=ibis.greatest(joined.seen_s, joined.contract_s))
-    return joined.drop("contract_id", "deal", "of_deal", "contract_s")
+    joined = joined.mutate(key=joined.contract, seen_s=ibis.greatest(joined.seen_s, joined.contract_s))
+    return joined.drop("contract", "deal", "of_deal", "contract_s")
 
 
 def promise_rows(known: Known) -> ir.Table:
@@ -99,4 +99,4 @@ def origin_rows(known: Known) -> ir.Table:
     rows = rows.inner_join(won.rename(won_id="opportunity_id"), [("origin", "won_id")])
     rows = rows.filter(rows.closed_s.notnull())
     seen_s = ibis.greatest(rows.known_s, rows.closed_s, rows.won_s)
-    return rows.mutate(key=rows.contract_id, seen_s=seen_s, at_s=rows.won_s, row_id=rows.origin)
+    return rows.mutate(key=rows.contract, seen_s=seen_s, at_s=rows.won_s, row_id=rows.origin)

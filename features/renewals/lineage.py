@@ -26,9 +26,10 @@ def cents(amount: ir.FloatingValue) -> ir.IntegerValue:
 def lineage(known: Known) -> ir.Table:
     """One row per contract, known from its `known_s` on.
 
-    Columns: contract_id, account_id, known_s, begins_s (start, else when it was recorded), end_s, billing,
-    currency, committed (cents), previous, previous_committed (cents), origin (the opportunity that it, or
-    the nearest contract before it in the chain, came from), generation (terms before it).
+    Columns: contract (its number, in the order of the ids), contract_id, account_id, known_s, begins_s (start,
+    else when it was recorded), end_s, billing, currency, committed (cents), previous (its number),
+    previous_committed (cents), origin (the opportunity that it, or the nearest contract before it in the
+    chain, came from), generation (terms before it).
 
     The contract before is one of the same account and no other currency that was recorded no later, began
     earlier and ends within 31 days of the start. Of several: one whose renewed amount was known by then and
@@ -38,13 +39,13 @@ def lineage(known: Known) -> ir.Table:
     rows = rows.select(
         "contract_id", "account_id", "opportunity_id", "known_s", "end_s", "billing", "currency",
         "committed_amount", "renewed_amount", "decided_s", begins_s=rows.start_s.coalesce(rows.known_s),
+        contract=ibis.row_number().over(ibis.window(order_by="contract_id")).cast("int64"),
     )  # fmt: skip
-    rows = rows.filter(rows.known_s.notnull())
     before = _previous(rows)
-    chained = _chained(rows.left_join(before, rows.contract_id == before.follower))
+    chained = _chained(rows.left_join(before, rows.contract == before.follower))
     return chained.select(
-        "contract_id", "account_id", "known_s", "begins_s", "end_s", "billing", "currency", "previous",
-        "previous_committed", "origin", "generation", committed=cents(chained.committed_amount),
+        "contract", "contract_id", "account_id", "known_s", "begins_s", "end_s", "billing", "currency",
+        "previous", "previous_committed", "origin", "generation", committed=cents(chained.committed_amount),
     )  # fmt: skip
 
 
@@ -60,12 +61,12 @@ def _previous(rows: ir.Table) -> ir.Table:
     )  # fmt: skip
     agreed = (pairs.old_decided_s <= pairs.known_s) & (pairs.old_renewed_amount == pairs.committed_amount)
     pairs = pairs.mutate(agreed=as_count(agreed))
-    order = [ibis.desc("agreed"), ibis.desc("old_known_s"), "old_contract_id"]
-    pairs = pairs.mutate(place=ibis.row_number().over(ibis.window(group_by="contract_id", order_by=order)))
+    order = [ibis.desc("agreed"), ibis.desc("old_known_s"), "old_contract"]
+    pairs = pairs.mutate(place=ibis.row_number().over(ibis.window(group_by="contract", order_by=order)))
     pairs = pairs.filter(pairs.place == 0)
     return pairs.select(
-        follower="contract_id",
-        previous="old_contract_id",
+        follower="contract",
+        previous="old_contract",
         previous_committed=cents(pairs.old_committed_amount),
     )
 
@@ -73,17 +74,17 @@ def _previous(rows: ir.Table) -> ir.Table:
 def _chained(rows: ir.Table) -> ir.Table:
     """The rows with `origin` and `generation`, by doubling the steps that links reach back."""
     links = rows.select(
-        "contract_id", up="previous", origin="opportunity_id", generation=as_count(rows.previous.notnull())
+        "contract", up="previous", origin="opportunity_id", generation=as_count(rows.previous.notnull())
     )
     for _ in range(_DOUBLINGS):
         above = links.select(
-            above_id="contract_id", above_up="up", above_origin="origin", above_generation="generation"
+            above="contract", above_up="up", above_origin="origin", above_generation="generation"
         )
-        joined = links.left_join(above, links.up == above.above_id)
+        joined = links.left_join(above, links.up == above.above)
         links = joined.select(
-            "contract_id",
+            "contract",
             up="above_up",
             origin=joined.origin.coalesce(joined.above_origin),
             generation=joined.generation + joined.above_generation.fill_null(0),
         )
-    return rows.inner_join(links, "contract_id")
+    return rows.inner_join(links, "contract")

@@ -35,13 +35,18 @@ def _accounts(known: Known) -> ir.Table:
     return next(stream for stream in history.STREAMS if stream.name == "accounts").rows(known)
 
 
+def _use(known: Known) -> ir.Table:
+    return known["use"]
+
+
 _TERMS = ("lineage",)
-_USE = ("lineage", "contract_usage", "counted_use")
+_USE = ("lineage", "counted_use", "use")
 
 STREAMS: dict[str, ContractStream] = {
     stream.name: stream
     for stream in (
-        ContractStream("use", "contract", "usage", "what is used under the contract", of_use.use_rows, _USE),
+        ContractStream("use", "contract", "usage", "what is used under the contract", _use, _USE),
+        ContractStream("periods", "contract", "usage", "periods of use, of late", _use, _USE),
         ContractStream("products_used", "contract", "usage", "products in use", of_use.product_rows, _USE),
         ContractStream("value", "contract", "usage", "use worth speaking of", of_use.value_rows, _USE),
         ContractStream("usage_feed", "all", "usage", "that use is reported at all", of_use.feed_rows),

@@ -16,9 +16,8 @@ __all__ = [
     "SMALL_SHARE",
     "counted_rows",
     "feed_rows",
+    "period_rows",
     "product_rows",
-    "usage_of_contracts",
-    "use_rows",
     "value_rows",
 ]
 
@@ -30,15 +29,15 @@ _SUMS = ("cents", "milli", "users", "has_amount", "credits")
 _PERIOD = ("product", "began_s", "seen_s")
 
 
-def usage_of_contracts(known: Known) -> ir.Table:
-    """Use by contract, product, period and time of recording, as `contract_usage` among the known tables.
+def _usage_of_contracts(known: Known) -> ir.Table:
+    """Use by contract, product, period and time of recording.
 
     A row that names its contract is that contract's. One that names none is shared by the account's
     contracts that ran when the period began and were recorded no later than the row: in proportion to what
     they commit to, or equally where one commits to nothing. Where their currencies differ, nobody knows the
     amount's currency: then units are shared and the amount is left out. People are not divided.
     """
-    rows = known["usage"]
+    rows, terms = known["usage"], known["lineage"]
     began_s = rows.usage_date_s.coalesce(rows.known_s)
     rows = rows.select(
         "account_id", "contract_id", "product", began_s=began_s, seen_s=ibis.greatest(rows.known_s, began_s),
@@ -46,12 +45,11 @@ def usage_of_contracts(known: Known) -> ir.Table:
         users=rows.active_users.fill_null(0).cast("int64"), has_amount=as_count(rows.amount.notnull()),
         credits=as_count((rows.amount < 0) | (rows.quantity < 0)),
     )  # fmt: skip
-    named = rows.filter(rows.contract_id.notnull())
-    named = named.group_by("contract_id", *_PERIOD).agg(**_summed(named))
+    named = rows.inner_join(terms.select("contract", "contract_id"), "contract_id")
     loose = rows.filter(rows.contract_id.isnull())
     loose = loose.group_by("account_id", *_PERIOD).agg(**_summed(loose))
-    both = named.union(_shared(loose, known["lineage"]).select(*named.columns))
-    return both.group_by("contract_id", *_PERIOD).agg(**_summed(both))
+    columns = ("contract", *_PERIOD, *_SUMS)
+    return named.select(*columns).union(_shared(loose, terms).select(*columns))
 
 
 def _summed(rows: ir.Table) -> dict[str, ir.IntegerValue]:
@@ -60,9 +58,7 @@ def _summed(rows: ir.Table) -> dict[str, ir.IntegerValue]:
 
 def _shared(loose: ir.Table, terms: ir.Table) -> ir.Table:
     """Rows without a contract, by each contract that has a share in them."""
-    terms = terms.select(
-        "contract_id", "known_s", "begins_s", "end_s", "committed", "currency", of="account_id"
-    )
+    terms = terms.select("contract", "known_s", "begins_s", "end_s", "committed", "currency", of="account_id")
     pairs = loose.inner_join(terms, loose.account_id == terms.of)
     pairs = pairs.filter(
         (pairs.known_s <= pairs.seen_s) & (pairs.begins_s <= pairs.began_s)
@@ -70,7 +66,7 @@ def _shared(loose: ir.Table, terms: ir.Table) -> ir.Table:
     )  # fmt: skip
     of_row = ibis.window(group_by=["account_id", *_PERIOD])
     pairs = pairs.mutate(
-        contracts=pairs.contract_id.count().over(of_row),
+        contracts=pairs.contract.count().over(of_row),
         committing=as_count(pairs.committed > 0).sum().over(of_row),
         committed_by_all=pairs.committed.sum().over(of_row),
         is_mixed=pairs.currency.min().over(of_row) != pairs.currency.max().over(of_row),
@@ -101,32 +97,27 @@ def counted_rows(known: Known) -> ir.Table:
     that is not reported yet would look like a decline. is_own: begun within the term, so it counts for the
     burn; other use, and that of the contract before, counts for level and trend alone.
     """
-    rows, terms = known["contract_usage"], known["lineage"]
-    terms = terms.select(
-        "begins_s", "end_s", "committed", "previous", key="contract_id", contract_s="known_s"
-    )
-    own = rows.inner_join(terms, rows.contract_id == terms.key)
-    in_term = (own.began_s >= own.begins_s) & (own.end_s.isnull() | (own.began_s < own.end_s))
-    own = own.mutate(is_own=in_term)
-    past = rows.inner_join(terms, rows.contract_id == terms.previous)
-    past = past.mutate(is_own=ibis.literal(False))
-    both = own.union(past.select(*own.columns))
-    both = both.mutate(at_s=ibis.least(both.seen_s, both.began_s + _LONGEST_PERIOD))
-    return both.mutate(
-        seen_s=ibis.greatest(both.seen_s, both.contract_s),
-        is_active=(both.cents > 0) | (both.milli > 0) | (both.users > 0),
-    )
+    rows, terms = _usage_of_contracts(known), known["lineage"]
+    terms = terms.select("begins_s", "end_s", "previous", key="contract", contract_s="known_s")
+    own = terms.mutate(of=terms.key, is_before=ibis.literal(False))
+    before = terms.filter(terms.previous.notnull()).mutate(of=terms.previous, is_before=ibis.literal(True))
+    rows = rows.inner_join(own.union(before), [("contract", "of")])
+    in_term = (rows.began_s >= rows.begins_s) & (rows.end_s.isnull() | (rows.began_s < rows.end_s))
+    return rows.select(
+        "key", "product", "began_s", *_SUMS, seen_s=ibis.greatest(rows.seen_s, rows.contract_s),
+        at_s=ibis.least(rows.seen_s, rows.began_s + _LONGEST_PERIOD),
+        is_own=~rows.is_before & in_term,
+        is_active=(rows.cents > 0) | (rows.milli > 0) | (rows.users > 0),
+    )  # fmt: skip
 
 
-def use_rows(known: Known) -> ir.Table:
+def period_rows(known: Known) -> ir.Table:
     """Use by contract and period, its own and that of the contract before."""
     rows = known["counted_use"]
     rows = rows.group_by("key", "is_own", "began_s", "at_s", "seen_s").agg(
         **_summed(rows), active_s=ibis.ifelse(rows.is_active, rows.at_s, ibis.null("int64")).max()
     )
-    return rows.mutate(
-        row_id=rows.key, earlier_s=-rows.began_s, used=(rows.cents.cast("float64") / 100.0).cast("string")
-    )
+    return rows.mutate(row_id=rows.key, earlier_s=-rows.began_s)
 
 
 def product_rows(known: Known) -> ir.Table:
@@ -141,13 +132,10 @@ def value_rows(known: Known) -> ir.Table:
 
     Without a commitment: periods by whose report there was any use. Sums run in the order of recording.
     """
-    rows, terms = known["counted_use"], known["lineage"]
+    rows, terms = known["use"], known["lineage"]
     rows = rows.filter(rows.is_own)
-    rows = rows.group_by("key", "began_s", "at_s", "seen_s").agg(**_summed(rows))
-    terms = terms.select("begins_s", "end_s", "committed", contract_id="contract_id")
-    rows = rows.inner_join(terms, rows.key == terms.contract_id)
-    order = ["seen_s", "began_s"]
-    so_far = ibis.window(group_by="key", order_by=order, rows=(None, 0))
+    rows = rows.inner_join(terms.select("begins_s", "end_s", "committed", "contract"), [("key", "contract")])
+    so_far = ibis.window(group_by="key", order_by=["seen_s", "began_s", "at_s"], rows=(None, 0))
     rows = rows.mutate(
         money=rows.cents.sum().over(so_far), units=rows.milli.sum().over(so_far),
         amounts=rows.has_amount.sum().over(so_far),
@@ -163,10 +151,15 @@ def value_rows(known: Known) -> ir.Table:
 
 
 def feed_rows(known: Known) -> ir.Table:
-    """When anybody's use was last reported: shows that use is reported at all."""
+    """When anybody's use was last reported, by whole days: shows that use is reported at all.
+
+    A day counts once it is over, so that a long history is a few thousand rows.
+    """
     rows = known["usage"]
     began_s = rows.usage_date_s.coalesce(rows.known_s)
     rows = rows.mutate(seen_s=ibis.greatest(rows.known_s, began_s), began_s=began_s)
     rows = rows.mutate(at_s=ibis.least(rows.seen_s, rows.began_s + _LONGEST_PERIOD))
-    rows = rows.group_by("seen_s").agg(at_s=rows.at_s.max())
-    return rows.mutate(key=ibis.literal("all"), row_id=ibis.literal("all"))
+    rows = rows.group_by(day=rows.seen_s // DAY).agg(at_s=rows.at_s.max())
+    return rows.mutate(
+        seen_s=(rows.day + 1) * DAY - 1, key=ibis.literal("all"), row_id=ibis.literal("all")
+    ).drop("day")

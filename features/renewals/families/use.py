@@ -130,10 +130,10 @@ def _per_period(people: Any, periods: Any) -> ir.FloatingValue:
     return people / _positive(periods)
 
 
-_PEOPLE = _past("sum", "use", "users", 90, 0)
-_PERIODS = _past("distinct", "use", "began_s", 90, 0)
-_PEOPLE_BEFORE = _past("sum", "use", "users", 180, 90)
-_PERIODS_BEFORE = _past("distinct", "use", "began_s", 180, 90)
+_PEOPLE = _past("sum", "periods", "users", 90, 0)
+_PERIODS = _past("distinct", "periods", "began_s", 90, 0)
+_PEOPLE_BEFORE = _past("sum", "periods", "users", 180, 90)
+_PERIODS_BEFORE = _past("distinct", "periods", "began_s", 180, 90)
 _PRODUCTS = _past("distinct", "products_used", "product", 90, 0)
 _PRODUCTS_BEFORE = _past("distinct", "products_used", "product", 180, 90)
 
@@ -229,7 +229,7 @@ FEATURES = (
         "higher is better", "{value} times as many people use it as in the 90 days before", "The trend of users is unknown", _BREADTH,
     ),
     _feature(
-        "credit_notes_180d", "count", "corrections", total("use", "credits", 180),
+        "credit_notes_180d", "count", "corrections", total("periods", "credits", 180),
         "Negative rows of use (credit notes, corrections) in the last 180 days; zero if none.",
         "lower is better", "{value} credit notes or corrections in the last 180 days", "No credit note in the last 180 days",
         "A customer who disputes the bill is at risk.",
