@@ -5,17 +5,19 @@ one of the amounts of past wins. Wins of a month are Poisson given the rates, be
 thinned by chance is Poisson: no deal that is lost or comes too late has to be drawn.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from models.arrays import FloatArray
 from models.forecast.arrivals import NewBusiness
 from models.forecast.chance import factors, stream
 from models.forecast.groups import Cells
-from models.forecast.lots import CENTS, Shocked, Sums, empty_sums
+from models.forecast.lots import CENTS, Shocked, Sums, add_cell
 from models.forecast.months import Months
 from models.forecast.shocks import Shocks
 
-__all__ = ["draw_new_business", "expected_new_business", "landing_days"]
+__all__ = ["Coming", "add_new_business", "change_new_business", "expected_new_business", "landing_days"]
 
 _STEPS_A_DAY = 4
 
@@ -44,29 +46,57 @@ def expected_new_business(new: NewBusiness, months: Months) -> FloatArray:
     return np.outer(new.rate * new.share_won * new.amount_scale * new.mean_amount, wins)
 
 
-def draw_new_business(
-    new: NewBusiness, months: Months, shocks: Shocks, shocked: Shocked, cells: Cells
-) -> Sums:
-    """Hundredths by level, key, month and draw, before the common factor of amounts.
+@dataclass(frozen=True)
+class Coming:
+    """When deals come, and the shocks that they come under: those of the open deals, since a market that
+    turns, turns for both."""
 
-    shocked: the levels that open deals have, too: a market that turns, turns for both. cells: one per cell of
-    `new`, by the levels that are kept.
+    months: Months
+    shocks: Shocks
+    shocked: Shocked
+
+
+def add_new_business(new: NewBusiness, coming: Coming, cells: Cells, into: Sums) -> None:
+    """Add whole hundredths by level, key, month and draw, before the common factor of amounts.
+
+    cells: of the cells of `new`, by the levels that are kept.
     """
-    m, draws, seed = months.count, shocked.draws, shocked.seed
-    rate = _monthly_rates(m, draws, new.overdispersion, shocks.creation_sd, seed)
-    landing = landing_days(months, new.days, shocked.share.shares(new.won_by))
-    wins = np.einsum("jd,jtd->td", rate, landing[:, :, shocked.share.of_draw])
-    chances = shocked.chance.shares(new.share_won)
-    sums = empty_sums(cells, m, draws)
+    wins = _wins(new, coming)
     for place in range(new.rate.size):
-        name = "|".join(group.keys[group.codes[place]] for group in new.groups.values())
-        mean = wins * (new.rate[place] * chances[place].take(shocked.chance.of_draw))
-        worth = np.rint(new.amounts * (new.amount_scale[place] * CENTS))
-        booked = _compound(mean, worth, stream(seed, "coming", name))
-        sums["total"][0] += booked
-        for (level, _), places in zip(cells.levels, cells.of, strict=True):
-            sums[level][places[cells.cell[place]]] += booked
-    return sums
+        add_cell(_booked(new, place, wins, coming), cells, int(cells.cell[place]), into)
+
+
+def change_new_business(
+    before: NewBusiness, after: NewBusiness, coming: Coming, cells: Cells, into: Sums
+) -> None:
+    """Bring sums that hold `before` to what they are with `after`, whose amounts are scaled otherwise."""
+    wins = _wins(before, coming)
+    for place in np.flatnonzero(before.amount_scale != after.amount_scale):
+        booked = _booked(after, int(place), wins, coming) - _booked(before, int(place), wins, coming)
+        add_cell(booked, cells, int(cells.cell[place]), into)
+
+
+def _wins(new: NewBusiness, coming: Coming) -> FloatArray:
+    """Wins by month and draw, were one deal created a day and all of them won in the end."""
+    shocked = coming.shocked
+    rate = _monthly_rates(
+        coming.months.count, shocked.draws, new.overdispersion, coming.shocks.creation_sd, shocked.seed
+    )
+    landing = landing_days(coming.months, new.days, shocked.share.shares(new.won_by))
+    wins = np.zeros_like(rate)
+    for level in range(shocked.share.shifts.size):
+        at = shocked.share.of_draw == level
+        wins[:, at] = np.einsum("jt,jd->td", landing[:, :, level], rate[:, at])
+    return wins
+
+
+def _booked(new: NewBusiness, place: int, wins: FloatArray, coming: Coming) -> FloatArray:
+    """Hundredths booked of one cell, shape (months, draws)."""
+    chance = coming.shocked.chance
+    name = "|".join(group.keys[group.codes[place]] for group in new.groups.values())
+    won = chance.shares(new.share_won[place : place + 1])[0].take(chance.of_draw)
+    worth = np.rint(new.amounts * (new.amount_scale[place] * CENTS))
+    return _compound(wins * new.rate[place] * won, worth, stream(coming.shocked.seed, "coming", name))
 
 
 def _monthly_rates(months: int, draws: int, overdispersion: float, sd: float, seed: int) -> FloatArray:

@@ -10,11 +10,13 @@ import numpy as np
 from data.errors import ModelContractError
 from models.arrays import IntArray
 
-__all__ = ["OTHERS", "TOTAL", "UNKNOWN", "Cells", "Group", "Groups", "cells_of", "grouped"]
+__all__ = ["OTHERS", "TOTAL", "UNASSIGNED", "UNKNOWN", "Cells", "Group", "Groups", "cells_of", "grouped"]
 
 TOTAL = "total"
 UNKNOWN = "(unknown)"
 OTHERS = "(others)"
+UNASSIGNED = "(not assigned)"
+"""Deals to come have no owner yet."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ difference equals a simulation from scratch to the last bit.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from models.arrays import FloatArray, IntArray
+from models.arrays import BoolArray, FloatArray, IntArray
 from models.calibration import sigmoid
 from models.forecast.chance import Levels, normal_scores, stream
 from models.forecast.groups import TOTAL, Cells
@@ -20,6 +21,7 @@ __all__ = [
     "Lots",
     "Shocked",
     "Sums",
+    "add_cell",
     "add_lots",
     "change_lots",
     "empty_sums",
@@ -84,7 +86,7 @@ class Shocked:
         """How many draws there are."""
         return self.chance.of_draw.size
 
-    @property
+    @cached_property
     def pair(self) -> IntArray:
         """The place of each draw's pair of levels."""
         return self.chance.of_draw * self.share.shifts.size + self.share.of_draw
@@ -101,6 +103,13 @@ def empty_sums(cells: Cells, months: int, draws: int) -> Sums:
     """Nothing yet, for each level of the cells and the total."""
     sizes = {TOTAL: 1} | {level: len(keys) for level, keys in cells.levels}
     return {level: np.zeros((size, months, draws)) for level, size in sizes.items()}
+
+
+def add_cell(amounts: FloatArray, cells: Cells, cell: int, into: Sums) -> None:
+    """Add what a cell is worth, shape (months, draws), to each level that it belongs to."""
+    into[TOTAL][0] += amounts
+    for (level, _), places in zip(cells.levels, cells.of, strict=True):
+        into[level][places[cell]] += amounts
 
 
 def add_lots(lots: Lots, cells: Cells, shocked: Shocked, into: Sums) -> None:
@@ -126,12 +135,11 @@ def change_lots(before: Lots, after: Lots, cells: Cells, shocked: Shocked, into:
     _add(new, cells.at(rows), shocked, into, new.worth)
 
 
-def happens(lots: Lots, shocked: Shocked) -> FloatArray:
-    """1 where a lot happens, whenever, 0 elsewhere: shape (n, draws)."""
-    ever = replace(lots, share=np.ones((len(lots.ids), 1)))
-    found = np.zeros((len(lots.ids), shocked.draws))
-    for row, table in enumerate(_tables(ever, shocked)):
-        found[row] = _uniforms(lots, row, shocked) < table[-1].take(shocked.pair)
+def happens(lots: Lots, shocked: Shocked) -> BoolArray:
+    """Whether a lot happens, whenever, in each draw: shape (n, draws)."""
+    chances, found = shocked.chance.chances(lots.log_odds), np.zeros((len(lots.ids), shocked.draws), np.bool_)
+    for row, chance in enumerate(chances):
+        found[row] = _uniforms(lots, row, shocked) < chance.take(shocked.chance.of_draw)
     return found
 
 
@@ -150,7 +158,8 @@ def _add(lots: Lots, cells: Cells, shocked: Shocked, into: Sums, worth: Callable
         row = int(order[place])
         _land(_uniforms(lots, row, shocked), table, pair, worth(row), buffer)
         if last[place]:
-            _flush(buffer, cells, int(cells.cell[row]), into)
+            add_cell(buffer, cells, int(cells.cell[row]), into)
+            buffer[:] = 0.0
 
 
 def _tables(lots: Lots, shocked: Shocked) -> Iterator[FloatArray]:
@@ -182,10 +191,3 @@ def _land(
         step = (held - low) / (high - low) * worth.size
         amount = worth.take(np.minimum(step.astype(np.int64), worth.size - 1))
     buffer.reshape(-1)[month * uniform.size + draw] += amount
-
-
-def _flush(buffer: FloatArray, cells: Cells, cell: int, into: Sums) -> None:
-    into[TOTAL][0] += buffer
-    for (level, _), places in zip(cells.levels, cells.of, strict=True):
-        into[level][places[cell]] += buffer
-    buffer[:] = 0.0

@@ -14,7 +14,7 @@ from data.errors import UsageError
 from models.arrays import FloatArray
 from models.forecast.book import Book
 from models.forecast.chance import factors, level_shocks
-from models.forecast.coming import draw_new_business, expected_new_business
+from models.forecast.coming import Coming, add_new_business, expected_new_business
 from models.forecast.draws import Draws, PartDraws
 from models.forecast.expected import (
     Expected,
@@ -23,12 +23,12 @@ from models.forecast.expected import (
     expected_consumption,
     renewal_lots,
 )
-from models.forecast.groups import TOTAL, Cells, Groups, cells_of
+from models.forecast.groups import TOTAL, UNASSIGNED, Cells, Group, Groups, cells_of
 from models.forecast.lots import Shocked, Sums, add_lots, empty_sums, expected_lots
 from models.forecast.shocks import CONSUMPTION, NOT_YET_CREATED, OPEN_DEALS, RENEWALS
-from models.forecast.using import common_factor, draw_consumption
+from models.forecast.using import Usage, add_consumption, common_factor
 
-__all__ = ["DEFAULT_DRAWS", "LEVELS", "Setup", "expect", "setup_of", "simulate"]
+__all__ = ["DEFAULT_DRAWS", "LEVELS", "Setup", "expect", "setup_of", "simulate", "usage_of"]
 
 DEFAULT_DRAWS = 10_000
 LEVELS = ("region", "segment", "owner", "product")
@@ -61,19 +61,18 @@ def simulate(
     if draws < 1:
         raise UsageError(f"draws: expected one or more, found {draws}.")
     setup = setup_of(book, levels, draws, seed)
-    parts = {
-        OPEN_DEALS: _deals(book, setup),
-        NOT_YET_CREATED: _coming(book, setup),
-        RENEWALS: _renewals(book, setup),
-        CONSUMPTION: _consumption(book, setup),
-    }
+    drawn = {OPEN_DEALS: _deals, NOT_YET_CREATED: _coming, RENEWALS: _renewals, CONSUMPTION: _consumption}
+    parts = {part: draw(book, setup) for part, draw in drawn.items()}
     held = {part: made for part, made in parts.items() if made is not None}
     return Draws(book, draws, seed, levels, held, expect(book, setup))
 
 
 def setup_of(book: Book, levels: Sequence[str], draws: int, seed: int) -> Setup:
     """The cells and the levels of the shocks."""
-    coming: Groups = book.new.groups if book.new else {}
+    coming: dict[str, Group] = dict(book.new.groups) if book.new else {}
+    for level in levels:
+        if book.new is not None and level in book.deals.groups and level not in coming:
+            coming[level] = Group(np.zeros(book.new.rate.size, dtype=np.int64), (UNASSIGNED,))
     sizes: list[tuple[str, Groups, int]] = [
         (OPEN_DEALS, book.deals.groups, len(book.deals.ids)),
         (NOT_YET_CREATED, coming, book.new.rate.size if book.new else 0),
@@ -116,7 +115,8 @@ def _coming(book: Book, setup: Setup) -> PartDraws | None:
     if book.new is None:
         return None
     cells = setup.cells[NOT_YET_CREATED]
-    sums = draw_new_business(book.new, book.months, book.shocks, setup.deals, cells)
+    sums = empty_sums(cells, book.months.count, setup.deals.draws)
+    add_new_business(book.new, Coming(book.months, book.shocks, setup.deals), cells, sums)
     return _part(book, NOT_YET_CREATED, cells, sums, _amount_factor(book, setup.deals, "amounts"))
 
 
@@ -133,9 +133,15 @@ def _consumption(book: Book, setup: Setup) -> PartDraws | None:
     if not len(book.consumption.mean):
         return None
     cells = setup.cells[CONSUMPTION]
-    sums = draw_consumption(book.consumption, book.renewals, book.shocks, setup.renewals, cells)
+    sums = empty_sums(cells, book.months.count, setup.renewals.draws)
+    add_consumption(usage_of(book), setup.renewals, cells, sums)
     factor = common_factor(book.consumption, book.shocks, setup.renewals.draws, setup.renewals.seed)
     return _part(book, CONSUMPTION, cells, sums, factor)
+
+
+def usage_of(book: Book) -> Usage:
+    """The book's series, and what their renewals hang on."""
+    return Usage(book.consumption, book.renewals, book.shocks)
 
 
 def _amount_factor(book: Book, shocked: Shocked, kind: str) -> FloatArray:
