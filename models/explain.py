@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from features.feature import FAMILIES, Feature
+from features.feature import FAMILIES, RENEWAL_FAMILIES, Feature
 
 __all__ = ["Driver", "Reason", "drivers", "reasons"]
 
@@ -98,4 +98,5 @@ def _family(feature: Feature | None) -> str:
 
 
 def _title(family: str) -> str:
-    return FAMILIES[family].title if family in FAMILIES else family
+    known = FAMILIES.get(family) or RENEWAL_FAMILIES.get(family)
+    return known.title if known else family

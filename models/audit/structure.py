@@ -8,7 +8,17 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
-from models.arrays import DAY_US, NEVER, BoolArray, deal_codes, known_outcomes, micros, moment, to_micros
+from models.arrays import (
+    DAY_US,
+    NEVER,
+    BoolArray,
+    case_key,
+    deal_codes,
+    known_outcomes,
+    micros,
+    moment,
+    to_micros,
+)
 from models.audit.findings import CheckResult
 from models.censoring import window_weights
 from models.split import Split, Window
@@ -130,4 +140,4 @@ def _first(labels: pa.Table, wrong: BoolArray) -> str:
     if not places.size:
         return ""
     row = labels.slice(int(places[0]), 1).to_pylist()[0]
-    return f" (first: {row['opportunity_id']!r} at {row['as_of']}, closed {row['closed_at']})"
+    return f" (first: {row[case_key(labels)]!r} at {row['as_of']}, closed {row['closed_at']})"

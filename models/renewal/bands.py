@@ -14,7 +14,7 @@ from models.baselines import column_numbers
 
 __all__ = ["USE_COLUMNS", "UseBands"]
 
-USE_COLUMNS = ("burn_ratio", "projected_use", "use_last_90_days")
+USE_COLUMNS = ("burn_ratio", "pace_vs_commitment", "use_per_month")
 """Columns that tell how much is used, the best first; the first that the frame holds is taken."""
 
 _SHARES = (0.25, 0.5, 0.75)

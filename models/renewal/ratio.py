@@ -78,10 +78,10 @@ class RatioModel:
             return np.array(self.band_medians)[self.bands.of(frame)]
         return np.full(frame.num_rows, self.constant)
 
-    @property
-    def log_sd(self) -> float:
-        """The standard deviation of ln(ratio) around its middle."""
-        return float(np.std(self.errors))
+    def sd_of(self, mean: FloatArray) -> FloatArray:
+        """The standard deviation of ratios of such means, if renewed."""
+        spread = np.exp(self.errors)
+        return np.asarray(mean * (spread.std() / spread.mean()), dtype=np.float64)
 
     def given_renewal(self, frame: pa.Table, X: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Mean, and the ends of the 80 % interval, of the ratio if the contract renews, one per row."""
