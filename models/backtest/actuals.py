@@ -15,7 +15,8 @@ from data.currency import Rates
 from models.arrays import BoolArray, FloatArray, IntArray, to_micros
 from models.backtest.contracts import Contracts
 from models.backtest.history import Deals, Texts, in_currency, months_after
-from models.backtest.rows import TOTAL, Cells, cell_sums, group_keys
+from models.backtest.rows import Cells, cell_sums, group_keys
+from models.forecast.groups import TOTAL
 from models.forecast.months import Months
 
 __all__ = ["Actuals", "ended_months"]

@@ -19,7 +19,7 @@ from models.backtest.baselines import (
     stage_baseline,
 )
 from models.backtest.history import Deals, Texts, in_currency, months_after
-from models.backtest.rows import Cells, Forecast, cell_sums
+from models.backtest.rows import Cells, Forecast, by_period, cell_sums
 from models.backtest.shocks import Shift, amount_shift, count_shift, logit_shift, timing_shift
 from models.forecast.arrivals import NewBusiness, new_business
 from models.forecast.book import OpenDeals
@@ -76,6 +76,12 @@ class BookingsAt:
             spread=spread,
         )
 
+    def frame_at(self, frame: pa.Table) -> pa.Table:
+        """The feature rows of the origin's instant and of its open deals."""
+        now = frame.filter(pc.equal(frame["as_of"], pa.scalar(self.origin, frame["as_of"].type)))
+        wanted = pa.array(self.deals.ids[self.open], pa.string())
+        return now.filter(pc.is_in(now["opportunity_id"], value_set=wanted))
+
     def new_business(self) -> NewBusiness | None:
         """What deals created before the origin say about those to come; None where they are too few."""
         deals, at = self.deals, to_micros(self.origin)
@@ -111,13 +117,13 @@ class BookingsAt:
             mean = past_of_new_deals(
                 keys[won], created[won], closed[won], self._booked[won], order=cells.keys, months=months
             )
-            return [Forecast("mean_of_past_looks", mean)]
+            return [Forecast("mean_of_past_looks", by_period(mean, self.months))]
         found = past_baselines(
             keys[won], closed[won], self._booked[won], order=cells.keys, months=months, origin=self.origin
         )
         # reps speak of what is open only: as a forecast of all bookings it is what many companies use
         return [
-            *(Forecast(name, mean) for name, mean in found.items()),
+            *(Forecast(name, by_period(mean, self.months)) for name, mean in found.items()),
             *self._of_categories(keys, cells, stage_probabilities),
         ]
 
@@ -159,20 +165,12 @@ class BookingsAt:
         )
         due, rows = expected_month(self.deals, self.origin), self.open
         months = cells.amounts.shape[1]
-        return [
-            Forecast(
-                name,
-                cell_sums(
-                    keys[rows],
-                    due[rows],
-                    (chance * self.amounts)[rows],
-                    level=cells.level,
-                    order=cells.keys,
-                    months=months,
-                ).amounts,
-            )
-            for name, chance in chances.items()
-        ]
+        weighed = {name: (chance * self.amounts)[rows] for name, chance in chances.items()}
+        sums = {
+            name: cell_sums(keys[rows], due[rows], of, level=cells.level, order=cells.keys, months=months)
+            for name, of in weighed.items()
+        }
+        return [Forecast(name, by_period(of.amounts, self.months)) for name, of in sums.items()]
 
     def _rows(self, frame: pa.Table) -> IntArray:
         place = pc.index_in(frame["opportunity_id"], value_set=pa.array(self.deals.ids, pa.string()))

@@ -1,45 +1,40 @@
-"""The rows of a backtest: what was forecast at an origin for a month, beside what came.
+"""The rows of a backtest: what was forecast at an origin for a period, beside what came.
 
-One row per origin, part, level, key, month and model. A cell's actual counts what was booked, renewed or
-used in that month as known at the backtest's end; months that had not ended by then make no rows.
+One row per origin, part, level, key, period and model. A cell's actual counts what was booked, renewed or
+used in that period as known at the backtest's end; periods that had not ended by then make no rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from data.errors import ModelContractError
 from models.arrays import FloatArray, IntArray
 from models.backtest.history import Texts
-from models.forecast.months import Months
+from models.backtest.metrics import QUANTILES
+from models.forecast.groups import TOTAL, UNKNOWN
+from models.forecast.months import HORIZON, MONTH, Months
 
 __all__ = [
-    "MODEL",
-    "SCHEMA",
-    "TOTAL",
-    "Cells",
-    "Forecast",
-    "cell_sums",
-    "forecast_rows",
-    "group_keys",
-]
+    "MODEL", "SCHEMA", "Cells", "Forecast", "by_period", "cell_sums", "forecast_rows", "group_keys",
+    "simulated",
+]  # fmt: skip
 
 MODEL = "dealcast"
 """The name under which the product's own forecast stands among the baselines."""
 
-TOTAL = "total"
-
 _INSTANT = pa.timestamp("us", "UTC")
 SCHEMA = pa.schema([
     ("origin", _INSTANT), ("part", pa.string()), ("level", pa.string()), ("key", pa.string()),
-    ("month", _INSTANT), ("months_ahead", pa.int64()), ("model", pa.string()), ("mean", pa.float64()),
-    ("p10", pa.float64()), ("p50", pa.float64()), ("p90", pa.float64()), ("actual", pa.float64()),
+    ("period_kind", pa.string()), ("period", pa.string()), ("month", _INSTANT), ("months_ahead", pa.int64()),
+    ("model", pa.string()), ("mean", pa.float64()), ("p10", pa.float64()), ("p50", pa.float64()),
+    ("p90", pa.float64()), ("actual", pa.float64()),
 ])  # fmt: skip
-"""Amounts in the reporting currency. p10, p50, p90: null for a point forecast. months_ahead: 0 is the
-origin's own month, from the origin on."""
+"""Amounts in the reporting currency. p10, p50, p90: null for a point forecast. month: the first instant of
+the period. months_ahead: of its last month; 0 is the origin's own, from the origin on."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +48,9 @@ class Cells:
 
 @dataclass(frozen=True)
 class Forecast:
-    """A forecast of one level's cells: mean (k, months), and the quantiles p10, p50, p90 of like shape.
+    """A forecast of one level's cells: mean (k, periods), and the quantiles p10, p50, p90 of like shape.
 
-    quantiles: None for a point forecast.
+    The periods are those of `Months.periods`. quantiles: None for a point forecast.
     """
 
     model: str
@@ -64,10 +59,10 @@ class Forecast:
 
 
 def group_keys(groups: Mapping[str, Texts], n: int) -> dict[str, Texts]:
-    """The key of each of n rows at each level, the total first; a row without a group is "(none)"."""
+    """The key of each of n rows at each level, the total first; a row without a group is "(unknown)"."""
     total = np.full(n, TOTAL, dtype=object)
     named = {
-        level: np.array([key or "(none)" for key in keys], dtype=object) for level, keys in groups.items()
+        level: np.array([key or UNKNOWN for key in keys], dtype=object) for level, keys in groups.items()
     }
     return {TOTAL: total, **named}
 
@@ -87,29 +82,67 @@ def cell_sums(
     return Cells(level, tuple(order), sums.reshape(len(order), months).astype(np.float64))
 
 
+def by_period(amounts: FloatArray, months: Months) -> FloatArray:
+    """Amounts by month (k, months), summed to every period: (k, periods)."""
+    return np.stack([amounts[:, list(period.months)].sum(axis=1) for period in months.periods], axis=1)
+
+
+def simulated(summary: pa.Table, part: str, level: str, keys: Sequence[str], months: Months) -> Forecast:
+    """The simulation's forecast of a part at a level, from `Draws.summary`; zero for keys that it has not.
+
+    Raises ModelContractError if the summary is of other periods.
+    """
+    names = ("mean", *QUANTILES)
+    found = {name: np.zeros((len(keys), len(months.periods))) for name in names}
+    row = {key: place for place, key in enumerate(keys)}
+    column = {(period.kind, period.name): place for place, period in enumerate(months.periods)}
+    wanted = ("part", "level", "key", "period_kind", "period", *names)
+    for one in summary.select(wanted).to_pylist():
+        if one["part"] != part or one["level"] != level or one["key"] not in row:
+            continue
+        period = (one["period_kind"], one["period"])
+        if period not in column:
+            raise ModelContractError(
+                f"backtest: expected a summary of {months.names[0]} to {months.names[-1]}, found "
+                f"{period[1]!r}. Simulate the same months."
+            )
+        for name in names:
+            found[name][row[one["key"]], column[period]] = one[name]
+    return Forecast(MODEL, found["mean"], {name: found[name] for name in QUANTILES})
+
+
 def forecast_rows(
-    origin: datetime, part: str, actual: Cells, forecasts: Iterable[Forecast], *, ended: int
+    months: Months, part: str, actual: Cells, forecasts: Iterable[Forecast], *, ended: int
 ) -> pa.Table:
     """The rows of one origin, part and level. ended: how many months ahead had ended and can be scored."""
-    k, months = actual.amounts.shape
-    ahead = np.tile(np.arange(months), k)
-    scored = np.flatnonzero(ahead < ended)
-    starts = Months(origin, months).edges
+    came = by_period(actual.amounts, months)
+    places = [
+        place for place, period in enumerate(months.periods) if _is_scored(period.kind, period.months, ended)
+    ]
+    k, n = len(actual.keys), len(places)
+    periods = [months.periods[place] for place in places]
     tables = []
     for forecast in forecasts:
         columns: dict[str, Any] = {
-            "origin": [origin] * scored.size,
-            "part": [part] * scored.size,
-            "level": [actual.level] * scored.size,
-            "key": np.repeat(np.array(actual.keys, dtype=object), months)[scored].tolist(),
-            "month": [starts[one] for one in ahead[scored]],
-            "months_ahead": ahead[scored],
-            "model": [forecast.model] * scored.size,
-            "mean": forecast.mean.reshape(-1)[scored],
-            "actual": actual.amounts.reshape(-1)[scored],
+            "origin": [months.as_of] * (k * n),
+            "part": [part] * (k * n),
+            "level": [actual.level] * (k * n),
+            "key": [key for key in actual.keys for _ in range(n)],
+            "period_kind": [period.kind for period in periods] * k,
+            "period": [period.name for period in periods] * k,
+            "month": [months.edges[period.months[0]] for period in periods] * k,
+            "months_ahead": [period.months[-1] for period in periods] * k,
+            "model": [forecast.model] * (k * n),
+            "mean": forecast.mean[:, places].reshape(-1),
+            "actual": came[:, places].reshape(-1),
         }
-        for name in ("p10", "p50", "p90"):
-            stated = forecast.quantiles[name].reshape(-1)[scored] if forecast.quantiles else None
-            columns[name] = pa.nulls(scored.size) if stated is None else stated
+        for name in QUANTILES:
+            stated = forecast.quantiles[name][:, places].reshape(-1) if forecast.quantiles else None
+            columns[name] = pa.nulls(k * n) if stated is None else stated
         tables.append(pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA))
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+
+
+def _is_scored(kind: str, held: Sequence[int], ended: int) -> bool:
+    """Whether a period has ended; a quarter or horizon of a single month would only repeat that month."""
+    return held[-1] < ended and (kind in (MONTH, HORIZON) or len(held) > 1)

@@ -9,13 +9,16 @@ import pyarrow.compute as pc
 
 from models.arrays import FloatArray, micros
 from models.backtest.metrics import QUANTILES, score_cells
-from models.backtest.rows import MODEL, TOTAL
+from models.backtest.rows import MODEL
+from models.forecast.groups import TOTAL
+from models.forecast.months import HORIZON, MONTH, QUARTER
 
 __all__ = ["NOMINAL", "score_rows", "sentences"]
 
 NOMINAL = 0.80
 """What the interval from P10 to P90 should cover."""
 
+_PERIODS = (MONTH, QUARTER, HORIZON)
 _PARTS = {
     "open_deals": "bookings from open deals",
     "not_yet_created": "bookings from deals not yet created",
@@ -26,31 +29,34 @@ _PARTS = {
 
 
 def score_rows(rows: pa.Table, *, seed: int = 0) -> list[dict[str, Any]]:
-    """The scores of each part, level and model, over all horizons (months_ahead null) and by month ahead.
+    """The scores of each part, level, kind of period and model; of months also by how far ahead they lie.
 
-    Cells where nothing happened count too. Sorted by part, level, months ahead and model, dealcast first.
+    months_ahead: null where all are taken together. Cells where nothing happened count too. Sorted by part,
+    level, period, months ahead and model, dealcast first.
     """
     found = []
-    for part in _in_order(rows["part"], _PARTS):
-        of_part = rows.filter(pc.equal(rows["part"], part))
-        for level in _in_order(of_part["level"], (TOTAL,)):
-            of_level = of_part.filter(pc.equal(of_part["level"], level))
-            horizons: list[int | None] = [None, *sorted(set(of_level["months_ahead"].to_pylist()))]
-            for ahead in horizons:
-                cells = (
-                    of_level if ahead is None else of_level.filter(pc.equal(of_level["months_ahead"], ahead))
-                )
-                for model in _in_order(cells["model"], (MODEL,)):
-                    scored = _scored(cells.filter(pc.equal(cells["model"], model)), seed)
-                    found.append(
-                        {"part": part, "level": level, "months_ahead": ahead, "model": model, **scored}
-                    )
+    for part, of_part in _split(rows, "part", tuple(_PARTS)):
+        for level, of_level in _split(of_part, "level", (TOTAL,)):
+            for kind, of_kind in _split(of_level, "period_kind", _PERIODS):
+                horizons: list[tuple[Any, pa.Table]] = [(None, of_kind)]
+                horizons += _split(of_kind, "months_ahead", ()) if kind == MONTH else []
+                for ahead, cells in horizons:
+                    for model, of_model in _split(cells, "model", (MODEL,)):
+                        about = {
+                            "part": part, "level": level, "period_kind": kind, "months_ahead": ahead,
+                            "model": model,
+                        }  # fmt: skip
+                        found.append(about | _scored(of_model, seed))
     return found
 
 
 def sentences(scores: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the totals say in words, a sentence a part: how far off, beside the best baseline; coverage."""
-    whole = [one for one in scores if one["level"] == TOTAL and one["months_ahead"] is None]
+    whole = [
+        one
+        for one in scores
+        if one["level"] == TOTAL and one["period_kind"] == MONTH and one["months_ahead"] is None
+    ]
     said = []
     for part, words in _PARTS.items():
         of_part = {one["model"]: one for one in whole if one["part"] == part}
@@ -80,10 +86,11 @@ def _values(cells: pa.Table, name: str) -> FloatArray:
     return np.asarray(cells[name].to_numpy(), dtype=np.float64)
 
 
-def _in_order(column: Any, first: Sequence[str] | Mapping[str, str]) -> list[str]:
-    """The values of a column: those of `first` in its order, then the others by name."""
-    values = set(column.to_pylist())
-    return [*(one for one in first if one in values), *sorted(values - set(first))]
+def _split(rows: pa.Table, column: str, first: Sequence[Any]) -> list[tuple[Any, pa.Table]]:
+    """The rows by value of a column: those of `first` in its order, then the others in theirs."""
+    values = set(rows[column].to_pylist())
+    ordered = [*(one for one in first if one in values), *sorted(values - set(first))]
+    return [(value, rows.filter(pc.equal(rows[column], value))) for value in ordered]
 
 
 def _percent(share: float | None) -> str:

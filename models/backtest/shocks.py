@@ -14,8 +14,10 @@ import pyarrow.compute as pc
 
 from models.arrays import BoolArray, FloatArray, IntArray, known_outcomes, micros
 from models.backtest.metrics import QUANTILES
-from models.backtest.rows import MODEL, TOTAL
+from models.backtest.rows import MODEL
 from models.calibration import sigmoid
+from models.forecast.groups import TOTAL
+from models.forecast.months import MONTH
 from models.forecast.shocks import Shocks
 from models.metrics import log_odds
 
@@ -209,7 +211,8 @@ def _widths(rows: pa.Table) -> dict[str, float]:
     count as independent, and few of them lean on 1.
     """
     found = {}
-    ours = rows.filter(pc.and_(pc.equal(rows["model"], MODEL), pc.equal(rows["level"], TOTAL)))
+    ours = rows.filter((pc.field("model") == MODEL) & (pc.field("level") == TOTAL))
+    ours = ours.filter(pc.field("period_kind") == MONTH)
     for part in sorted(set(ours["part"].to_pylist())):
         cells = ours.filter(pc.equal(ours["part"], part)).drop_null()
         if not cells.num_rows:
