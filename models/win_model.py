@@ -84,7 +84,7 @@ class WinModel:
 
     @cached_property
     def version(self) -> str:
-        """`win-`, `renewal-` or `baseline-` and a digest of all that decides a prediction, room and timing too."""
+        """`win-`, `renewal-` or `baseline-` and a digest of all that decides it, room and timing too."""
         prefix = self.subject if self.kind == "lightgbm" else "baseline"
         parts = (self.booster_text.encode(), _json(self._described()), self._room_json(), self._timing_json())
         return f"{prefix}-{sha256_of(b''.join(parts))[:12]}"

@@ -20,6 +20,8 @@ from models.evaluation import Evaluation, evaluate, write_evaluation
 from models.labels import label_frame
 from models.room.room import learn_room
 from models.split import Split, Window, time_split
+from models.timing.learn import plain_timing
+from models.timing.study import TIMING_FILE, study_timing
 from models.training import train_win
 from models.win_model import WinModel, baseline_model
 from pipelines.job import Job
@@ -28,7 +30,7 @@ from pipelines.steps import Built, View
 
 __all__ = [
     "ROOM_FILE", "Labelled", "baseline", "evaluate_model", "kept_features", "label_and_split",
-    "learn_the_room", "train_model",
+    "learn_the_room", "learn_the_timing", "train_model",
 ]  # fmt: skip
 
 ROOM_FILE = "room.json"
@@ -96,6 +98,21 @@ def learn_the_room(job: Job, view: View, rows: Labelled, model: WinModel, say: S
     return model.with_room(room)
 
 
+def learn_the_timing(job: Job, rows: Labelled, model: WinModel, say: Say) -> WinModel:
+    """The model with what was learnt about when deals close; write timing.json, which says how well it holds.
+
+    A baseline is returned as it is: it has the plain curves already.
+    """
+    if model.kind == "baseline":
+        return model
+    timing, found = study_timing(
+        model, rows.frame, rows.labels, rows.split, seed=job.settings.seed, on_step=say
+    )
+    say(found["note"])
+    (job.run_dir / TIMING_FILE).write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
+    return model.with_timing(timing)
+
+
 def evaluate_model(
     job: Job, rows: Labelled, features: tuple[Feature, ...], model: WinModel, say: Say
 ) -> Evaluation | None:
@@ -133,7 +150,8 @@ def evaluate_model(
 
 
 def baseline(view: View, rows: Labelled, features: tuple[Feature, ...], reason: str) -> WinModel:
-    """One rate for every deal: the share won of the deals that closed, corrected for those still open."""
+    """One rate for every deal: the share won of the deals that closed, corrected for those still open; and
+    the plain curves of when deals close."""
     labels = rows.labels
     y = known_outcomes(labels)
     every = np.ones(labels.num_rows, dtype=np.bool_)
@@ -142,7 +160,8 @@ def baseline(view: View, rows: Labelled, features: tuple[Feature, ...], reason: 
     if weight.sum() > 0:
         # the rows of a deal count as one, against the smoothing too
         weight *= np.unique(deal_codes(labels)[window.known]).size / weight.sum()
-    return baseline_model(rows.frame, y, weight=weight, features=features, reason=reason)
+    model = baseline_model(rows.frame, y, weight=weight, features=features, reason=reason)
+    return model.with_timing(plain_timing(rows.frame, labels, view.as_of))
 
 
 def _thin(view: View, split: Split, needed: int) -> str | None:

@@ -24,6 +24,7 @@ from pipelines.learning import (
     kept_features,
     label_and_split,
     learn_the_room,
+    learn_the_timing,
     train_model,
 )
 from pipelines.progress import silent
@@ -89,6 +90,7 @@ def train_part(settings: Settings, console: Console) -> Trained:
         ready = _prepared(job, do)
         model = do(train_model, job, ready.view, ready.rows, ready.features)
         model = do(learn_the_room, job, ready.view, ready.rows, model)
+        model = do(learn_the_timing, job, ready.rows, model)
         evaluation = do(evaluate_model, job, ready.rows, ready.features, model)
         do(write_report, job, ready.built, ready.rows, model, evaluation, ready.audited)
         registered = do(register_model, job, ready.view, model, evaluation, ready.audited)

@@ -12,6 +12,7 @@ from data.lock import workspace_lock
 from data.settings import Settings
 from models.evaluation import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from models.registry import Registered, RegistryUnreachableError
+from models.timing.study import TIMING_FILE
 from pipelines.auditing import AUDIT_FILE, GATE, audit_features, waivers_of
 from pipelines.champion import Serving, choose_model, register_model
 from pipelines.job import Job, RunResult
@@ -21,6 +22,7 @@ from pipelines.learning import (
     kept_features,
     label_and_split,
     learn_the_room,
+    learn_the_timing,
     train_model,
 )
 from pipelines.progress import Progress
@@ -41,6 +43,7 @@ STEPS: dict[Callable[..., Any], str] = {
     audit_features: "Auditing rows and features for leaks",
     train_model: "Training",
     learn_the_room: "Learning who is in the room",
+    learn_the_timing: "Learning when deals close",
     evaluate_model: "Evaluating out of time",
     write_report: "Writing the report",
     register_model: "Registering the model",
@@ -72,6 +75,7 @@ def win_run(job: Job, do: Do) -> RunResult:
     features = kept_features(built, audited)
     trained = do(train_model, job, view, rows, features)
     trained = do(learn_the_room, job, view, rows, trained)
+    trained = do(learn_the_timing, job, rows, trained)
     evaluation = do(evaluate_model, job, rows, features, trained)
     do(write_report, job, built, rows, trained, evaluation, audited)
     registered, away = _unless_away(do, job, view, trained, evaluation, audited)
@@ -164,6 +168,7 @@ def _result(
         "audit": job.run_dir / AUDIT_FILE,
         "report": job.run_dir / REPORT_FILE,
         "room": job.run_dir / ROOM_FILE,
+        "timing": job.run_dir / TIMING_FILE,
     }
     return RunResult(
         run_id=job.run_id,

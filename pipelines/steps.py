@@ -45,6 +45,7 @@ from serving.publish import publish
 from serving.published import Published, current_run_id, open_published
 from serving.room import ROLES
 from serving.scoring import score_deals
+from serving.timing import KNOTS, TIMING, timing_table
 
 __all__ = ["Built", "View", "build_features", "choose_instant", "load_source", "publish_scores", "readable"]
 
@@ -142,6 +143,7 @@ def publish_scores(
         facts = deal_facts(tables, view.as_of, ids)
         beside = deal_tables(tables, view.as_of, ids, say)
         beside[ROLES] = room_table(tables, view.as_of, readable(built.open, model), facts, model.room)
+    beside |= _timing_of(readable(built.open, model), model)
     before, previous = _scores_before(job.workspace)
     publication = score_deals(
         model,
@@ -156,6 +158,14 @@ def publish_scores(
     )
     publish(job.workspace, job.run_id, publication)
     return open_published(job.workspace, job.run_id)
+
+
+def _timing_of(frame: pa.Table, model: WinModel) -> dict[str, pa.Table]:
+    """The table of when the deals of the frame will be won, by file name; none if the model cannot say."""
+    if model.timing is None:
+        return {}
+    curves = model.p_won_by(frame, np.array(KNOTS, dtype=np.float64))
+    return {TIMING: timing_table(frame["opportunity_id"], model.p_win(frame), curves)}
 
 
 def readable(frame: pa.Table, model: WinModel) -> pa.Table:

@@ -29,14 +29,22 @@ Basis = Literal["model", "stage_age"]
 AGE, EXPECTED = "deal_age_days", "days_to_expected_close"
 
 _READ = frozenset({
+    # where the deal stands, how it came there and how fast
     AGE, EXPECTED, "stage", "stage_position", "crm_stage_probability", "forecast_category", "days_in_stage",
     "days_in_stage_vs_norm", "stage_changes", "stage_regressions", "close_date_pushes", "days_pushed",
-    "days_since_two_way", "days_since_activity", "activities_30d", "activities_90d",
-    "weekly_activity_slope", "next_meeting_booked", "meetings_booked", "furthest_step", "steps_reached",
-    "advances_90d", "days_to_furthest_step", "days_since_step", "pace_vs_won", "when_level_vendor",
-    "when_level_customer", "days_answer_to_proposal", "buyer_acts_30d", "procurement_touches",
-    "legal_touches", "spiral_phase", "is_stalled_on_blocker", "amount", "type", "region", "industry",
+    "furthest_step", "steps_reached", "advances_90d", "days_to_furthest_step", "days_since_step",
+    "pace_vs_won",
+    # whether it moves now
+    "days_since_two_way", "days_since_activity", "activities_30d", "activities_90d", "weekly_activity_slope",
+    "next_meeting_booked", "meetings_booked", "buyer_acts_30d",
+    # who decides, and who was heard
+    "decision_structure", "decision_structure_inferred", "blockers_untouched", "days_blockers_untouched",
+    "economic_buyer_engaged", "procurement_touches", "legal_touches", "spiral_phase",
+    # what was said of the when, and what kind of deal it is
+    "when_level_vendor", "when_level_customer", "days_answer_to_proposal", "amount", "type", "region",
+    "industry",
 })  # fmt: skip
+
 _BATCH = 8192
 
 
@@ -103,6 +111,16 @@ class CloseTiming:
             part = frame.slice(start, _BATCH)
             share[start : start + _BATCH] = self._hazards(part).share_won_by(asked)
         return share
+
+    def p_won_by(self, frame: pa.Table, days: FloatArray) -> FloatArray:
+        """The probability of being won by each day ahead as the hazards alone have it, (n, m).
+
+        Not what is published: `WinModel.p_won_by` rests on the win model's probability.
+        """
+        asked = checked_days(days)
+        parts = [frame.slice(start, _BATCH) for start in range(0, frame.num_rows, _BATCH)]
+        held = [self._hazards(part).p_won_by(asked)[0] for part in parts]
+        return np.vstack(held) if held else np.empty((0, asked.size))
 
     def plainly(self) -> "CloseTiming":
         """The plain curves by stage and age alone."""

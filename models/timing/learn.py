@@ -18,8 +18,8 @@ from models.timing.stage_age import StageAge
 
 __all__ = ["learn_timing", "plain_timing"]
 
-_SHAPE = Shape(learning_rate=0.1, num_leaves=16, max_depth=5, min_data_in_leaf=100, lambda_l2=10.0)
-_MOST_PAIRS = 150_000
+_SHAPE = Shape(learning_rate=0.15, num_leaves=16, max_depth=5, min_data_in_leaf=100, lambda_l2=10.0)
+_MOST_PAIRS = 100_000
 _LEAST_CLOSES = 100
 _TOO_FEW = f"fewer than {_LEAST_CLOSES} closes, or one outcome only, to fit trees on or to judge them by"
 
@@ -32,7 +32,7 @@ def learn_timing(
     frame, labels: row for row alike. encoder: the win model's, whose columns of time are read. Trees are
     fitted to the train window and held against the plain curves by stage and age on the calibration
     window, by the likelihood of what was followed there; if they win they are fitted again to both windows,
-    else the curves serve. Above 150,000 pairs of snapshot and bin a seeded sample of the snapshots is
+    else the curves serve. Above 100,000 pairs of snapshot and bin a seeded sample of the snapshots is
     used. Rows at or after the windows' ends change nothing.
     """
     both, end = split.train.inside | split.calibration.inside, split.calibration.end
