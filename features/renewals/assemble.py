@@ -11,6 +11,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.assemble import Keep
 from features.feature import Feature, Formula, Measure
 from features.gate import Known, gate
 from features.origin import ORIGIN_FEATURES
@@ -23,16 +24,12 @@ from features.renewals.windows import Past
 from features.running import Grid, run_measures
 from features.snapshots import DAY
 
-__all__ = ["Keep", "known_tables", "renewal_frame", "renewal_table"]
-
-Keep = Callable[[str, ir.Table], ir.Table]
-"""Stores an intermediate table under a name and returns it."""
+__all__ = ["known_tables", "renewal_frame", "renewal_table"]
 
 _ARROW = {"count": pa.int64(), "number": pa.float64(), "flag": pa.bool_(), "category": pa.string()}
 _IBIS = {"count": "int64", "number": "float64", "category": "string"}
 _KEYS = {"contract": "contract", "account": "account_id", "all": "everyone"}
 _MADE: dict[str, Callable[[Known], ir.Table]] = {
-    "lineage": lineage,
     "counted_use": counted_rows,
     "use": period_rows,
     "account_activities": contact_rows,
@@ -110,7 +107,8 @@ def known_tables(
     known = gate(tables, snapshots.calendar, numbered)
     known["numbered_deals"] = numbered
     known["origins"] = origins.mutate(won_s=snapshots.calendar.seconds(origins.as_of)).drop("as_of")
-    wanted = {"lineage"} | {needed for name in streams for needed in STREAMS[name].needs}
+    wanted = {needed for name in streams for needed in STREAMS[name].needs}
+    known["lineage"] = keep("lineage", lineage(known, keep))
     for name, rows in _MADE.items():
         if name in wanted:
             known[name] = keep(name, rows(known))

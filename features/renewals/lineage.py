@@ -3,6 +3,7 @@
 import ibis
 import ibis.expr.types as ir
 
+from features.assemble import Keep
 from features.gate import Known
 from features.snapshots import DAY
 from features.streams.stream import as_count
@@ -23,11 +24,11 @@ def cents(amount: ir.FloatingValue) -> ir.IntegerValue:
     return (bounded * 100.0).round().cast("int64")
 
 
-def lineage(known: Known) -> ir.Table:
+def lineage(known: Known, keep: Keep) -> ir.Table:
     """One row per contract, known from its `known_s` on.
 
-    Columns: contract (its number, in the order of the ids), contract_id, account_id, known_s, begins_s (start,
-    else when it was recorded), end_s, billing, currency, committed (cents), previous (its number),
+    Columns: contract (its number, in the order of the ids), contract_id, account_id, known_s, begins_s (from
+    start_at, else when it was recorded), end_s, billing, currency, committed (cents), previous (its number),
     previous_committed (cents), origin (the opportunity that it, or the nearest contract before it in the
     chain, came from), generation (terms before it).
 
@@ -42,7 +43,8 @@ def lineage(known: Known) -> ir.Table:
         contract=ibis.row_number().over(ibis.window(order_by="contract_id")).cast("int64"),
     )  # fmt: skip
     before = _previous(rows)
-    chained = _chained(rows.left_join(before, rows.contract == before.follower))
+    joined = rows.left_join(before, rows.contract == before.follower)
+    chained = _chained(_settled(keep("lineage_links", joined)), keep)
     return chained.select(
         "contract", "contract_id", "account_id", "known_s", "begins_s", "end_s", "billing", "currency",
         "previous", "previous_committed", "origin", "generation", committed=cents(chained.committed_amount),
@@ -71,12 +73,13 @@ def _previous(rows: ir.Table) -> ir.Table:
     )
 
 
-def _chained(rows: ir.Table) -> ir.Table:
+def _chained(rows: ir.Table, keep: Keep) -> ir.Table:
     """The rows with `origin` and `generation`, by doubling the steps that links reach back."""
     links = rows.select(
         "contract", up="previous", origin="opportunity_id", generation=as_count(rows.previous.notnull())
     )
-    for _ in range(_DOUBLINGS):
+    for step in range(_DOUBLINGS):
+        links = _settled(keep(f"links_{step}", links))
         above = links.select(
             above="contract", above_up="up", above_origin="origin", above_generation="generation"
         )
@@ -87,4 +90,9 @@ def _chained(rows: ir.Table) -> ir.Table:
             origin=joined.origin.coalesce(joined.above_origin),
             generation=joined.generation + joined.above_generation.fill_null(0),
         )
-    return rows.inner_join(links, "contract")
+    return _settled(rows).inner_join(_settled(keep("links", links)), "contract")
+
+
+def _settled(rows: ir.Table) -> ir.Table:
+    """The same rows as a query of their own: Ibis mixes up computed columns where it merges chained joins."""
+    return rows.filter(rows.contract.notnull())

@@ -39,8 +39,7 @@ def _use(known: Known) -> ir.Table:
     return known["use"]
 
 
-_TERMS = ("lineage",)
-_USE = ("lineage", "counted_use", "use")
+_USE = ("counted_use", "use")
 
 STREAMS: dict[str, ContractStream] = {
     stream.name: stream
@@ -52,11 +51,11 @@ STREAMS: dict[str, ContractStream] = {
         ContractStream("usage_feed", "all", "usage", "that use is reported at all", of_use.feed_rows),
         ContractStream(
             "terms", "contract", "contracts", "the contract's terms",
-            of_contracts.term_rows, _TERMS, single=True,
+            of_contracts.term_rows, single=True,
         ),
         ContractStream(
             "running", "account", "contracts", "the account's running contracts",
-            of_contracts.running_rows, _TERMS,
+            of_contracts.running_rows,
         ),
         ContractStream(
             "decisions", "account", "contracts", "how its contracts ended", of_contracts.decision_rows
@@ -80,23 +79,23 @@ STREAMS: dict[str, ContractStream] = {
         ),
         ContractStream(
             "promises_made", "contract", "promises", "promised before the start",
-            of_contracts.promise_rows, _TERMS,
+            of_contracts.promise_rows,
         ),
         ContractStream(
             "promise_states", "contract", "promises", "promises and their state",
-            of_contracts.state_rows, _TERMS,
+            of_contracts.state_rows,
         ),
         ContractStream(
             "promises_overdue", "contract", "promises", "open promises past their date",
-            of_contracts.overdue_rows, _TERMS,
+            of_contracts.overdue_rows,
         ),
         ContractStream(
             "promise_events", "contract", "promises", "promises, slips and deliveries",
-            of_contracts.slip_rows, _TERMS,
+            of_contracts.slip_rows,
         ),
         ContractStream(
             "origins", "contract", "opportunities", "how the first deal was won", of_contracts.origin_rows,
-            _TERMS, single=True,
+            single=True,
         ),
     )
 }  # fmt: skip
