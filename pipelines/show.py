@@ -10,9 +10,13 @@ from rich.text import Text
 from models.explain import Driver
 from serving.deals import DealScore, Explanation, Reason
 from serving.published import Published
+from serving.renewals import RenewalExplanation
 from serving.text import printable
 
-__all__ = ["MISSING", "caption", "cell", "deals_table", "explanation_view", "money", "when"]
+__all__ = [
+    "MISSING", "caption", "cell", "deals_table", "explanation_view", "money", "moved", "points", "when",
+    "why",
+]  # fmt: skip
 
 MISSING = "–"
 _BAR_WIDTH = 24
@@ -72,7 +76,7 @@ def deals_table(deals: Sequence[DealScore], published: Published) -> RenderableT
         table.add_row(
             str(deal.rank),
             f"{deal.p_win:.1%}",
-            _change(deal.change),
+            points(deal.change),
             _named(deal),
             cell(deal.owner or deal.owner_id),
             money(deal.amount, deal.currency),
@@ -102,20 +106,30 @@ def explanation_view(explanation: Explanation, *, top: int) -> RenderableType:
             (printable(deal.name) or deal.opportunity_id, "bold"), f"  ({printable(deal.opportunity_id)})"
         ),
         Text(about, "dim"),
-        Text.assemble(("\n" + f"{deal.p_win:.1%}", "bold"), " probability of winning", _moved(deal.change)),
+        Text.assemble(("\n" + f"{deal.p_win:.1%}", "bold"), " probability of winning", moved(deal.change)),
     ]
     if explanation.model_version.startswith("baseline"):
         lines.append(Text("BASELINE: one rate for every deal, not a model's prediction.", "yellow"))
     if explanation.evidence:
         lines.append(Text(printable(explanation.evidence)))
-    if any(driver.log_odds for driver in explanation.drivers):
+    return Group(*lines, *why(explanation, deal.p_win, top=top))
+
+
+Explained = Explanation | RenewalExplanation
+"""A probability taken apart, of a deal or of a contract."""
+
+
+def why(explained: Explained, p: float, *, top: int) -> list[RenderableType]:
+    """Drivers as bars with their sum, reasons as sentences, when and by which model."""
+    lines: list[RenderableType] = []
+    if any(driver.log_odds for driver in explained.drivers):
         lines += [Text("\nDrivers, in log-odds (0 changes nothing; +0.7 doubles the odds)", "bold"),
-                  _bars(explanation.drivers), _sum_line(explanation)]  # fmt: skip
-    for title, reasons in (("Speaks for it", explanation.up), ("Speaks against it", explanation.down)):
+                  _bars(explained.drivers), _sum_line(explained, p)]  # fmt: skip
+    for title, reasons in (("Speaks for it", explained.up), ("Speaks against it", explained.down)):
         if reasons:
             lines += [Text(f"\n{title}", "bold"), *(_reason(reason) for reason in reasons[:top])]
-    lines.append(Text(f"\nas of {when(explanation.as_of)} · model {explanation.model_version}", "dim"))
-    return Group(*lines)
+    lines.append(Text(f"\nas of {when(explained.as_of)} · model {explained.model_version}", "dim"))
+    return lines
 
 
 def _named(deal: DealScore) -> Text:
@@ -128,7 +142,8 @@ def cell(value: object) -> Text:
     return Text(printable(value) or MISSING)
 
 
-def _change(change: float | None) -> Text:
+def points(change: float | None) -> Text:
+    """A change of a probability since the run before, in points."""
     if change is None:
         return Text(MISSING)
     if abs(change) < _SMALL_CHANGE:
@@ -136,7 +151,8 @@ def _change(change: float | None) -> Text:
     return Text(f"{change * 100:+.1f}", "green" if change > 0 else "red")
 
 
-def _moved(change: float | None) -> str:
+def moved(change: float | None) -> str:
+    """The same in words, to stand after the probability."""
     if change is None:
         return ""
     if abs(change) < _SMALL_CHANGE:
@@ -161,11 +177,11 @@ def _bars(drivers: Sequence[Driver]) -> Table:
     return table
 
 
-def _sum_line(explanation: Explanation) -> Text:
-    total = sum(driver.log_odds for driver in explanation.drivers)
+def _sum_line(explained: Explained, p: float) -> Text:
+    total = sum(driver.log_odds for driver in explained.drivers)
     return Text(
-        f"base {explanation.base_log_odds:+.2f}, drivers {total:+.2f}, together {explanation.log_odds:+.2f} "
-        f"= {explanation.deal.p_win:.1%}",
+        f"base {explained.base_log_odds:+.2f}, drivers {total:+.2f}, together {explained.log_odds:+.2f} "
+        f"= {p:.1%}",
         "dim",
     )
 

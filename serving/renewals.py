@@ -26,6 +26,7 @@ __all__ = [
     "RenewalScore",
     "explain_renewal",
     "has_renewals",
+    "is_contract",
     "rank_renewals",
 ]
 
@@ -90,6 +91,11 @@ class RenewalExplanation:
 def has_renewals(published: Published) -> bool:
     """Whether the run published renewals at all."""
     return SCORES in published.manifest["files"]
+
+
+def is_contract(published: Published, subject_id: str) -> bool:
+    """Whether the id is that of a contract whose renewal was scored."""
+    return has_renewals(published) and subject_id in published.table(SCORES)["contract_id"].to_pylist()
 
 
 def rank_renewals(

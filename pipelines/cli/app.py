@@ -16,7 +16,8 @@ app = typer.Typer(
 
 _COMMANDS = (
     running.demo, upkeep.init, running.simulate, running.run, running.extract, auditing.audit,
-    modelling.train, modelling.evaluate, modelling.score, reading.deals, reading.explain, reading.evidence,
+    modelling.train, modelling.evaluate, modelling.score, reading.deals, reading.renewals,
+    reading.explain, reading.evidence,
     modelling.promote, modelling.rollback, segments.segments, worth.worth, upkeep.schedule, upkeep.doctor,
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ import typer
 from pipelines.cli.console import reporting
 from pipelines.cli.options import AsJson, AsOf, Config, Debug, Workspace, settings_of
 
-__all__ = ["deals", "evidence", "explain"]
+__all__ = ["deals", "evidence", "explain", "renewals"]
 
 
 def deals(
@@ -40,17 +40,51 @@ def deals(
         output.result(found, deals_table(ranked, published))
 
 
+def renewals(
+    workspace: Workspace = None,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, help="Show at most so many contracts.")] = 20,
+    within: Annotated[
+        float | None, typer.Option("--within", min=0, help="Only terms that end within so many days.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Rank the contracts that wait for their renewal, the least likely to renew first.
+
+    Example: dealcast renewals --workspace demo --within 120
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        from pipelines.show_renewals import renewals_table
+        from serving.published import open_published
+        from serving.renewals import rank_renewals
+
+        published = open_published(settings_of(config, workspace=workspace).workspace)
+        ranked = rank_renewals(published, top=top, within_days=within)
+        found = {
+            "run_id": published.run_id,
+            "as_of": published.as_of,
+            "renewals": [asdict(contract) for contract in ranked],
+        }
+        output.result(found, renewals_table(ranked, published))
+
+
 def explain(
-    opportunity_id: Annotated[str, typer.Argument(help="The deal's id, as `dealcast deals` shows it.")],
+    subject_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="A deal's or a contract's id, as `deals` and `renewals` show them."
+        ),
+    ],
     workspace: Workspace = None,
     config: Config = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Say why a deal has its probability: drivers that add up exactly, sentences, and the deal's room.
+    """Say why a deal, or a contract, has its probability: drivers that add up exactly, and sentences.
 
-    The room: who is missing compared with won deals alike, what was promised, where the spiral of promises
-    stands, how both sides answer the four questions.
+    Of a deal also the room: who is missing compared with won deals alike, what was promised, where
+    the spiral of promises stands, how both sides answer the four questions.
 
     Example: dealcast explain OPP-000123 --workspace demo
     """
@@ -61,11 +95,18 @@ def explain(
         from pipelines.show_room import room_view
         from serving.deals import explain_deal
         from serving.published import open_published
+        from serving.renewals import explain_renewal, is_contract
         from serving.room import deal_room
 
         settings = settings_of(config, workspace=workspace)
         published = open_published(settings.workspace)
-        explanation, room = explain_deal(published, opportunity_id), deal_room(published, opportunity_id)
+        if is_contract(published, subject_id):
+            from pipelines.show_renewals import renewal_view
+
+            renewal = explain_renewal(published, subject_id)
+            output.result(asdict(renewal), renewal_view(renewal, top=settings.explain_top))
+            return
+        explanation, room = explain_deal(published, subject_id), deal_room(published, subject_id)
         output.result(
             asdict(explanation) | {"room": asdict(room)},
             Group(explanation_view(explanation, top=settings.explain_top), room_view(room)),
