@@ -1,5 +1,6 @@
 """The data contract as a page, written from the schema and the checks."""
 
+from data.contract_coverage import ODDITIES, UNRATED
 from data.schema import SOURCE_ROW, TABLES, Column, Table
 from data.validation import ROW_RULES
 
@@ -20,7 +21,7 @@ points at nothing is counted in the coverage report, unless the column says *rej
 A row is known from its clock on. Where the clock is empty, the business time stands in for it; where there
 is none, the row is never visible. Tables without a key keep the source's order in `{SOURCE_ROW}`. Columns
 that begin with `x_` come along as text on the tables that say so, and as values of
-`opportunity_changes.field`.
+`opportunity_changes.field`. What is only *counted* stays, is told by the load, and is handled as said.
 """
 
 
@@ -43,6 +44,11 @@ def _section(table: Table) -> str:
         *(_row(column) for column in table.columns),
     ]
     rules = [f"- Rejected: {rule.reason}." for rule in ROW_RULES.get(table.name, ())]
+    rules += [
+        f"- Counted: `{odd.column}`: {odd.note}; {odd.rule}." for odd in ODDITIES if odd.table == table.name
+    ]
+    if table.name == "exchange_rates":
+        rules.append(f"- Counted: a currency of deals or contracts that no row names; {UNRATED}.")
     return "\n".join([*lines, *([""] if rules else []), *rules, ""])
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from data.contract_coverage import ODDITIES, UNRATED, unrated
 from data.names import quoted
 from data.schema import CUSTOM_PREFIX, TABLES, Column, Table
 
@@ -52,6 +53,7 @@ def write_coverage(
         _write_filled(con, table, present.get(table.name))
     notes = [note for table in TABLES.values() if table.name in present for note in _notes(con, table)]
     notes.extend(_owner_history(con))
+    notes.extend(_oddities(con, present))
     notes.extend(
         CoverageNote(table, column, 0, "no such canonical column; not loaded beyond the raw table")
         for table, columns in ignored.items()
@@ -117,6 +119,21 @@ def _owner_history(con: duckdb.DuckDBPyConnection) -> list[CoverageNote]:
         return []
     note = "no owner history: the owner at creation is taken to be the present one"
     return [CoverageNote("opportunities", "owner_id", owned, note)]
+
+
+def _oddities(con: duckdb.DuckDBPyConnection, present: dict[str, frozenset[str]]) -> list[CoverageNote]:
+    """What is odd about contracts, use and currencies, where the source has what it takes to tell."""
+    there = {f"{table}.{column}" for table, columns in present.items() for column in columns}
+    notes = [
+        CoverageNote(odd.table, odd.column, count, odd.note)
+        for odd in ODDITIES
+        if odd.reads <= there and (count := _count(con, odd.query))
+    ]
+    notes.extend(
+        CoverageNote("exchange_rates", "from_currency", n, f"none for {code}: {UNRATED}")
+        for code, n in unrated(con)
+    )
+    return notes
 
 
 def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:

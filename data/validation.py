@@ -54,7 +54,19 @@ ROW_RULES: dict[str, tuple[RowCheck, ...]] = {
             '"outcome" IS NOT NULL AND "closed_at" IS NULL', frozenset({"closed_at"}),
         ),
     ),
-    "contracts": (RowCheck("end_at", "end_at lies before start_at", '"end_at" < "start_at"'),),
+    "contracts": (
+        RowCheck("end_at", "end_at lies before start_at", '"end_at" < "start_at"'),
+        RowCheck(
+            "outcome", "outcome without decided_at cannot be placed in time",
+            '"outcome" IS NOT NULL AND "decided_at" IS NULL', frozenset({"decided_at"}),
+        ),
+    ),
+    "usage": (
+        RowCheck(
+            "usage_date", "recorded more than 31 days before it took place",
+            '"usage_date" > "known_at" + INTERVAL 31 DAY', frozenset({"usage_date", "known_at"}),
+        ),
+    ),
     "exchange_rates": (RowCheck("rate", "rate is not above 0", '"rate" <= 0'),),
     "activity_participants": (
         RowCheck(
