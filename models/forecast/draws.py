@@ -16,9 +16,17 @@ from models.forecast.lots import CENTS, Sums
 from models.forecast.months import Months
 from models.forecast.shocks import BOOKINGS, NOT_YET_CREATED, OPEN_DEALS
 
-__all__ = ["QUANTILES", "Draws", "PartDraws"]
+__all__ = ["COLUMNS", "QUANTILES", "Draws", "PartDraws"]
 
 QUANTILES = (0.1, 0.5, 0.9)
+
+COLUMNS: Mapping[str, Any] = {
+    "part": pa.string(), "level": pa.string(), "key": pa.string(),
+    "period_kind": pa.string(), "period": pa.string(),
+    "mean": pa.float64(), "p10": pa.float64(), "p50": pa.float64(), "p90": pa.float64(),
+    "currency": pa.string(),
+}  # fmt: skip
+"""The columns of a summary."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +79,8 @@ class Draws:
                 total += one.money(level, one.keys[level].index(key))
         return total
 
-    def summary(self, by: Sequence[str] | None = None) -> pa.Table:
-        """Mean and quantiles by part, level, key and period, in the book's currency.
+    def figures(self, by: Sequence[str] | None = None) -> dict[str, list[Any]]:
+        """Mean and quantiles by part, level, key and period, in the book's currency, column by column.
 
         Columns: part, level (total or one of `by`), key, period_kind (month, quarter, horizon), period,
         mean (exact), p10, p50, p90 (of the draws' sums, widened by the part's factor, never below zero),
@@ -87,12 +95,14 @@ class Draws:
             )
         wanted = [(part, level) for part in self._present() for level in (TOTAL, *levels)]
         rows = [row for part, level in wanted for row in self._rows(part, level)]
-        names = ("part", "level", "key", "period_kind", "period", "mean", *_QUANTILE_NAMES, "currency")
-        types = [pa.string()] * 5 + [pa.float64()] * (1 + len(QUANTILES)) + [pa.string()]
-        columns = list(zip(*rows, strict=True)) or [()] * len(names)
-        return pa.table(
-            [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)], names=list(names)
-        )
+        columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
+        return {name: list(column) for name, column in zip(COLUMNS, columns, strict=True)}
+
+    def summary(self, by: Sequence[str] | None = None) -> pa.Table:
+        """The figures as a table. Making one imports pandas (Arrow does); readers that should not wait ask
+        for the figures."""
+        figures = self.figures(by)
+        return pa.table([pa.array(figures[name], kind) for name, kind in COLUMNS.items()], names=[*COLUMNS])
 
     def _rows(self, part: str, level: str) -> Iterator[tuple[Any, ...]]:
         width = self.book.shocks.width_of(part)
@@ -117,6 +127,3 @@ class Draws:
     def _made_of(self, part: str) -> list[PartDraws]:
         names = (OPEN_DEALS, NOT_YET_CREATED) if part == BOOKINGS else (part,)
         return [self.parts[name] for name in names if name in self.parts]
-
-
-_QUANTILE_NAMES = tuple(f"p{round(100 * level)}" for level in QUANTILES)
