@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from models.audit.findings import CHECKS
+from models.timing.judge import BASELINES as TIMED_BY
 
 __all__ = ["render_report"]
 
@@ -37,14 +38,15 @@ def render_report(
     charts: Mapping[str, str],
     audit: Mapping[str, Any] | None = None,
     directions: Mapping[str, Any] | None = None,
+    timing: Mapping[str, Any] | None = None,
     baseline_notes: Mapping[str, str] | None = None,
     decision: tuple[bool, Sequence[str]] | None = None,
 ) -> str:
     """HTML of an evaluation document.
 
-    charts: SVG texts by name (reliability, lift, by_age, shap). audit, directions: what audit.json and
-    directions.json hold. baseline_notes: what each baseline rests on. decision: whether it was promoted,
-    and the reasons.
+    charts: SVG texts by name (reliability, lift, by_age, shap). audit, directions, timing: what audit.json,
+    directions.json and timing.json hold. baseline_notes: what each baseline rests on. decision: whether it
+    was promoted, and the reasons.
     """
     version = escape(str(document["model_version"]))
     good = "good" if document["claims_skill"] else "plain"
@@ -64,6 +66,7 @@ def render_report(
         else "",
         _section("By stage", _slices(document["by_stage"], "Stage", lambda part: part["stage"])),
         _section("By deal age", _slices(document["by_age"], "Age, days", _age)),
+        _section("When it is won", _timing(timing)) if timing else "",
         _section("Left out by the leakage audit", _audit(audit)) if audit is not None else "",
         _section("Learnt beside expected directions", _directions(directions)) if directions else "",
         _section("Windows", _windows(document)),
@@ -208,6 +211,45 @@ def _directions(document: Mapping[str, Any]) -> str:
         "</p>"
     )
     return said + _table(heads, rows, text=True) + why
+
+
+def _timing(document: Mapping[str, Any]) -> str:
+    said = f"<p>{escape(document['note'])}</p>"
+    judged = [part for part in document["horizons"] if part["judged"]]
+    if not judged:
+        return said
+    heads = (
+        *(
+            "Won within",
+            "Snapshots from",
+            "Deals",
+            "Won",
+            "Share won",
+            "Mean probability",
+            "Slope",
+            "Log-loss",
+        ),
+        *(f"Saved against: {title.lower()}" for title in TIMED_BY.values()),
+    )
+    rows = (
+        (
+            f"{part['weeks']} weeks",
+            _day(part["from"]),
+            f"{part['deals']:,}",
+            f"{part['won_deals']:,}",
+            _with_interval(part, "observed"),
+            _number(part["expected"]["model"]),
+            _with_interval(part["metrics"]["model"], "slope"),
+            _with_interval(part["metrics"]["model"], "log_loss"),
+            *(_with_interval(part["versus"][name], "difference", "interval") for name in TIMED_BY),
+        )
+        for part in judged
+    )
+    why = (
+        "<p class='small'>The last column has the same win probability, so it judges the timing alone. Deals "
+        "still open are stood for by those that could be followed for so long.</p>"
+    )
+    return said + _table(heads, rows) + why
 
 
 def _windows(document: Mapping[str, Any]) -> str:
