@@ -13,11 +13,10 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from data.currency import Rates, reporting_currency
-from data.errors import ModelContractError, UsageError
+from data.errors import ModelContractError
 from data.settings import Settings
 from data.warehouse import Warehouse, open_warehouse
 from features.feature import Feature
-from models.backtest.origins import choose_origins
 from models.backtest.replay import Origin, Replayed, replay
 from models.backtest.rows import SCHEMA
 from models.backtest.scores import NOMINAL, score_rows, sentences
@@ -28,6 +27,7 @@ from models.forecast.shocks import Shocks
 from models.registry import RegistryUnreachableError, store_at
 from models.run_log import log_findings
 from pipelines.auditing import GATE, audit_features
+from pipelines.backtest_plan import Champions, Plan
 from pipelines.job import Job
 from pipelines.learning import kept_features, label_and_split
 from pipelines.progress import Say
@@ -35,6 +35,7 @@ from pipelines.replaying import (
     Contracted,
     Fitted,
     Material,
+    as_were,
     bookings_at,
     build_material,
     contracted,
@@ -42,40 +43,11 @@ from pipelines.replaying import (
     renewals_at,
 )
 from pipelines.run import Do, working
-from pipelines.steps import Built, View, choose_instant
+from pipelines.steps import Built, View, choose_instant, readable
 
-__all__ = ["BACKTEST_FILE", "ROWS_FILE", "Backtested", "Plan", "backtest_part"]
+__all__ = ["BACKTEST_FILE", "ROWS_FILE", "Backtested", "backtest_part"]
 
 BACKTEST_FILE, ROWS_FILE = "backtest.json", "backtest.parquet"
-_MOST_MONTHS = 12
-_LEVELS = ("region", "segment", "product")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which past forecasts are replayed: how many, months from one to the next, months that each runs.
-
-    refit: models are fitted anew at each origin; else the champion as it stands, at origins it did not see.
-    by: levels beside the total.
-    """
-
-    origins: int = 6
-    every: int = 1
-    horizon: int = 6
-    refit: bool = True
-    by: tuple[str, ...] = ("region", "segment")
-
-    def __post_init__(self) -> None:
-        if self.origins < 1 or self.every < 1 or not 1 <= self.horizon <= _MOST_MONTHS:
-            raise UsageError(
-                f"backtest: expected one origin or more, one month or more between them and a horizon of 1 "
-                f"to {_MOST_MONTHS} months, found {self.origins}, {self.every} and {self.horizon}."
-            )
-        unknown = [level for level in self.by if level not in _LEVELS]
-        if unknown:
-            raise UsageError(
-                f"--by: expected levels among {', '.join(_LEVELS)}, found {', '.join(unknown)}. Leave it out."
-            )
 
 
 @dataclass(frozen=True)
@@ -98,107 +70,142 @@ def backtest_part(settings: Settings, console: Console, plan: Plan) -> Backteste
     """
     with working(settings, "backtest", console) as (job, do, progress):
         view = do(choose_instant, job)
+        champions = Champions.of(job, plan)
+        origins = champions.origins(view, plan)
         with open_warehouse(job.workspace) as warehouse:
-            origins = choose_origins(
-                view.calendar, count=plan.origins, every=plan.every, horizon=plan.horizon
-            )
             with progress.stage("Building features") as say:
-                material, built, features, held = _prepared(job, do, warehouse, view, origins, say)
-            replayed, notes, shocks_used = [], [held] if isinstance(held, str) else [], []
+                ready = _prepared(job, do, warehouse, view, origins, say)
+            replayed = []
             for origin in origins:
                 with progress.stage(f"Replaying {origin:%Y-%m-%d}") as say:
-                    stood = _origin(
-                        warehouse.tables(origin), material, built, features, held, origin, plan, say
-                    )
-                    notes += stood.notes
-                    say("simulating")
                     replayed.append(
-                        replay(
-                            stood.origin, stood.shocks, by=plan.by, stage_probabilities=material.stages,
-                            draws=settings.draws, seed=settings.seed,
-                        )
-                    )  # fmt: skip
-                    shocks_used.append(stood.shocks)
-        rows = pa.concat_tables([SCHEMA.empty_table(), *(one.rows for one in replayed)])
+                        _replayed(warehouse, ready, champions, Months(origin, plan.horizon), plan, say)
+                    )
+        rows = pa.concat_tables([SCHEMA.empty_table(), *(one.found.rows for one in replayed)])
+        notes = [*ready.notes, *(note for one in replayed for note in one.notes)]
         if not rows.num_rows:
             raise ModelContractError(f"backtest: nothing could be forecast. {' '.join(notes)}")
         with progress.stage("Scoring the forecasts"):
-            shocks = _measured(replayed, rows, plan, origins)
-            document = _document(job, view, material, plan, origins, rows, shocks, shocks_used, notes)
+            document = _document(job, view, ready.material, plan, rows, replayed, notes)
             files = _written(job, document, rows)
-            write_shocks(job.workspace, shocks)
+            write_shocks(job.workspace, Shocks.from_dict(document["shocks"]))
         with progress.stage("Logging the findings"):
             logged, warnings = _logged(job, document, files)
         return Backtested(job, document, logged, (*notes, *warnings))
 
 
 @dataclass(frozen=True)
-class _Stood:
-    """An origin, the shocks that its forecast reckons with, and what could not be forecast there."""
+class _Ready:
+    """What every origin is made of. held: None where no contracts are recorded."""
 
-    origin: Origin
+    material: Material
+    built: Built
+    features: tuple[Feature, ...]
+    held: Contracted | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Past:
+    """An origin replayed, the shocks that its forecast reckoned with, and what could not be forecast there."""
+
+    at: datetime
+    found: Replayed
     shocks: Shocks
-    notes: list[str]
+    notes: tuple[str, ...]
 
 
 def _prepared(
     job: Job, do: Do, warehouse: Warehouse, view: View, origins: tuple[datetime, ...], say: Say
-) -> tuple[Material, Built, tuple[Feature, ...], Contracted | str]:
+) -> _Ready:
     settings, tables = job.settings, warehouse.tables(view.as_of)
     currency = reporting_currency(tables, origins[0], settings.reporting_currency)
     material, built = build_material(warehouse, view, settings, origins, currency, say)
     held = contracted(warehouse, material, built, origins, say)
     rows = do(label_and_split, job, view, built)
     audited = do(audit_features, job, view, built, rows, GATE)
-    return material, built, kept_features(built, audited), held
+    notes = () if held else ("no contracts are recorded: renewals are no part of this backtest",)
+    return _Ready(material, built, kept_features(built, audited), held, notes)
 
 
-def _origin(
-    tables: Mapping[str, ir.Table], material: Material, built: Built, features: tuple[Feature, ...],
-    held: Contracted | str, at: datetime, plan: Plan, say: Say,
-) -> _Stood:  # fmt: skip
-    months = Months(at, plan.horizon)
-    rates = Rates.read(tables, at).to(material.currency)
+def _replayed(
+    warehouse: Warehouse, ready: _Ready, champions: Champions, months: Months, plan: Plan, say: Say
+) -> _Past:
+    """One origin, from what was known there to its forecasts beside what came."""
+    at, material = months.as_of, ready.material
+    tables = warehouse.tables(material.view.as_of)
+    rates = Rates.read(warehouse.tables(at), at).to(material.currency)
     origin = Origin(months, material.currency, material.view.as_of)
-    shocks, notes = Shocks(), []
-    if isinstance(held, Contracted):
-        origin = replace(origin, renewals=renewals_at(tables, material, held, at, rates, months, say))
-    fitted = fit_at(tables, material, built, features, at, say)
+    origin, notes = _with_renewals(origin, tables, ready, champions, rates, say)
+    win = champions.win
+    fitted = (
+        fit_at(tables, material, ready.built, ready.features, at, say)
+        if win is None
+        else as_were(win, tables, ready.built, at)
+    )
     if isinstance(fitted, Fitted):
-        bookings = bookings_at(material, at, rates, months, renewals=isinstance(held, Contracted))
-        deals = bookings.open_deals(bookings.frame_at(built.past), fitted.win, fitted.timing)
+        bookings = bookings_at(material, at, rates, months, renewals=ready.held is not None)
+        frame = readable(bookings.frame_at(ready.built.past), fitted.win)
+        deals = bookings.open_deals(frame, fitted.win, fitted.timing)
         origin = replace(origin, bookings=(bookings, deals, bookings.new_business()))
-        shocks = fitted.shocks
     else:
-        notes.append(fitted)
-    return _Stood(origin, shocks, notes)
+        notes = (*notes, fitted)
+    shocks = fitted.shocks if isinstance(fitted, Fitted) else Shocks()
+    say("simulating")
+    settings = material.settings
+    found = replay(
+        origin,
+        shocks,
+        by=plan.by,
+        stage_probabilities=material.stages,
+        draws=settings.draws,
+        seed=settings.seed,
+    )
+    return _Past(at, found, shocks, notes)
 
 
-def _measured(
-    replayed: Sequence[Replayed], rows: pa.Table, plan: Plan, origins: Sequence[datetime]
-) -> Shocks:
+def _with_renewals(
+    origin: Origin,
+    tables: Mapping[str, ir.Table],
+    ready: _Ready,
+    champions: Champions,
+    rates: Rates,
+    say: Say,
+) -> tuple[Origin, tuple[str, ...]]:
+    """The origin with its renewals; or without, and why."""
+    if ready.held is None:
+        return origin, ()
+    why = champions.no_renewals(origin.months.as_of)
+    if why is not None:
+        return origin, (why,)
+    made = renewals_at(tables, ready.material, ready.held, rates, origin.months, champions.renewal, say)
+    return replace(origin, renewals=made), ()
+
+
+def _measured(rows: pa.Table, plan: Plan, replayed: Sequence[_Past]) -> Shocks:
     """The shocks that later runs reckon with."""
-    names = sorted({name for one in replayed for name in one.shifts})
+    names = sorted({name for one in replayed for name in one.found.shifts})
     shifts: dict[str, list[Shift]] = {
-        name: [shift for one in replayed if (shift := one.shifts.get(name)) is not None] for name in names
+        name: [shift for one in replayed if (shift := one.found.shifts.get(name)) is not None]
+        for name in names
     }
-    windows = ((len(origins) - 1) * plan.every + plan.horizon) / plan.horizon
     source = (
-        f"backtest of {len(origins)} origins, {origins[0]:%Y-%m-%d} to {origins[-1]:%Y-%m-%d}, "
+        f"backtest of {len(replayed)} origins, {replayed[0].at:%Y-%m-%d} to {replayed[-1].at:%Y-%m-%d}, "
         f"{plan.horizon} months ahead"
     )
+    windows = ((len(replayed) - 1) * plan.every + plan.horizon) / plan.horizon
     return estimate_shocks(shifts, rows, windows=windows, source=source)
 
 
 def _document(
-    job: Job, view: View, material: Material, plan: Plan, origins: Sequence[datetime], rows: pa.Table,
-    shocks: Shocks, used: Sequence[Shocks], notes: Sequence[str],
+    job: Job, view: View, material: Material, plan: Plan, rows: pa.Table, replayed: Sequence[_Past],
+    notes: Sequence[str],
 ) -> dict[str, Any]:  # fmt: skip
     scores = score_rows(rows, seed=job.settings.seed)
     return {
         "run_id": job.run_id,
         "as_of": view.as_of.isoformat(),
-        "origins": [origin.isoformat() for origin in origins],
+        "origins": [one.at.isoformat() for one in replayed],
         "horizon_months": plan.horizon,
         "models": "refit at each origin" if plan.refit else "the champion as it stands",
         "currency": material.currency,
@@ -207,8 +214,8 @@ def _document(
         "nominal_coverage": NOMINAL,
         "headline": sentences(scores),
         "scores": scores,
-        "shocks": shocks.to_dict(),
-        "shocks_used": [one.to_dict() for one in used],
+        "shocks": _measured(rows, plan, replayed).to_dict(),
+        "shocks_used": [one.shocks.to_dict() for one in replayed],
         "notes": list(notes),
     }
 

@@ -39,11 +39,12 @@ from models.forecast.months import Months
 from models.forecast.shocks import Shocks
 from models.labels import label_frame
 from models.renewal.labels import renewal_labels
+from models.renewal.model import RenewalModel
 from models.renewal.split import account_split
 from models.renewal.training import baseline_renewal, train_renewal
 from models.split import Split, time_split
 from models.timing.close_timing import CloseTiming
-from models.timing.learn import learn_timing
+from models.timing.learn import learn_timing, plain_timing
 from models.training import train_win
 from models.win_model import WinModel
 from pipelines.progress import Say
@@ -53,6 +54,7 @@ __all__ = [
     "Contracted",
     "Fitted",
     "Material",
+    "as_were",
     "bookings_at",
     "build_material",
     "contracted",
@@ -142,6 +144,18 @@ def fit_at(
     return Fitted(model, timing, _test_shocks(past, labels, split, model, timing))
 
 
+def as_were(champion: WinModel, tables: Mapping[str, ir.Table], built: Built, origin: datetime) -> Fitted:
+    """The champion as it stands, which must have been trained on what was known by the origin.
+
+    Without a timing of its own, deals close as the plain curves of the origin say.
+    """
+    timing = champion.timing
+    if timing is None:
+        past = _before(built.past, origin)
+        timing = plain_timing(past, label_frame(tables["opportunities"], past, origin), origin)
+    return Fitted(champion, timing, Shocks())
+
+
 def bookings_at(
     material: Material, origin: datetime, rates: Rates, months: Months, *, renewals: bool
 ) -> BookingsAt:
@@ -153,13 +167,13 @@ def bookings_at(
 
 def contracted(
     warehouse: Warehouse, material: Material, built: Built, origins: tuple[datetime, ...], say: Say
-) -> Contracted | str:
-    """The contracts and their features at every horizon and origin; in words why not, if there are none."""
+) -> Contracted | None:
+    """The contracts and their features at every horizon and origin; None if there are none."""
     view, settings = material.view, material.settings
     tables = warehouse.tables(view.as_of)
     contracts = read_contracts(tables, view.as_of, segment=settings.segment)
     if not len(contracts):
-        return "no contracts are recorded: renewals are no part of this backtest"
+        return None
     features = renewal_catalogue(custom_fields(tables, origins[0]))
     snapshots = contract_snapshots(tables, view.as_of, also_at=origins, overdue_days=settings.overdue_days)
     won = contract_origins(pa.concat_tables([built.past, built.open]), tables, view.as_of)
@@ -172,14 +186,19 @@ def renewals_at(
     tables: Mapping[str, ir.Table],
     material: Material,
     held: Contracted,
-    origin: datetime,
     rates: Rates,
     months: Months,
+    champion: RenewalModel | None,
     say: Say,
 ) -> tuple[RenewalsAt, Renewals]:
-    """The renewals of an origin, by a model trained on what was decided then; by a base rate where thin."""
-    settings = material.settings
+    """The renewals of an origin, by a model trained on what was decided then; by a base rate where thin.
+
+    champion: the model to take instead, as it stands.
+    """
+    settings, origin = material.settings, months.as_of
     at = RenewalsAt(held.contracts, months, rates, settings.overdue_days)
+    if champion is not None:
+        return at, at.book(at.frame_at(held.frame), champion)
     past = _before(held.frame.filter(held.drawn), origin)
     labels = renewal_labels(tables["contracts"], past, origin)
     rows = account_split(labels, as_of=origin, embargo_days=settings.embargo_days or None, seed=settings.seed)

@@ -2,7 +2,7 @@
 
 import typer
 
-from pipelines.cli import auditing, modelling, reading, running, segments, upkeep, worth
+from pipelines.cli import auditing, backtest, modelling, reading, running, segments, upkeep, worth
 
 __all__ = ["app", "main"]
 
@@ -18,7 +18,7 @@ _COMMANDS = (
     running.demo, upkeep.init, running.simulate, running.run, running.extract, auditing.audit,
     modelling.train, modelling.evaluate, modelling.score, reading.deals, reading.renewals,
     reading.explain, reading.evidence,
-    modelling.promote, modelling.rollback, segments.segments, worth.worth, upkeep.schedule, upkeep.doctor,
+    modelling.promote, modelling.rollback, segments.segments, worth.worth, backtest.backtest, upkeep.schedule, upkeep.doctor,
 )  # fmt: skip
 
 for command in _COMMANDS:
