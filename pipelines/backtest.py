@@ -107,7 +107,7 @@ class _Ready:
 
 @dataclass(frozen=True)
 class _Past:
-    """An origin replayed, the shocks that its forecast reckoned with, and what could not be forecast there."""
+    """An origin replayed, the shocks that its forecast reckoned with, and what could not be forecast."""
 
     at: datetime
     found: Replayed

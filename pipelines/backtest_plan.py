@@ -90,8 +90,8 @@ class Champions:
             raise UsageError(
                 f"backtest --as-were: champion {self.win.version} learnt from what was known up to "
                 f"{seen:%Y-%m-%d}; a forecast from before that would look ahead, and the latest that can be "
-                f"judged {plan.horizon} months ahead starts on {every[-1]:%Y-%m-%d}. Train as of an earlier instant "
-                "(dealcast train --as-of), ask for a shorter --horizon, or leave --as-were out."
+                f"judged {plan.horizon} months ahead starts on {every[-1]:%Y-%m-%d}. Train as of an earlier "
+                "instant (dealcast train --as-of), ask for a shorter --horizon, or leave --as-were out."
             )
         return unseen
 

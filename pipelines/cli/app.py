@@ -18,7 +18,8 @@ _COMMANDS = (
     running.demo, upkeep.init, running.simulate, running.run, running.extract, auditing.audit,
     modelling.train, modelling.evaluate, modelling.score, reading.deals, reading.renewals,
     reading.explain, reading.evidence,
-    modelling.promote, modelling.rollback, segments.segments, worth.worth, backtest.backtest, upkeep.schedule, upkeep.doctor,
+    modelling.promote, modelling.rollback, segments.segments, worth.worth, backtest.backtest,
+    upkeep.schedule, upkeep.doctor,
 )  # fmt: skip
 
 for command in _COMMANDS:
