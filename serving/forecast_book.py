@@ -12,34 +12,32 @@ no rate or no
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from data.errors import PublishError
-from models.arrays import BoolArray, FloatArray, IntArray
+from models.arrays import BoolArray, FloatArray
 from models.forecast.arrivals import NewBusiness
-from models.forecast.book import Book, Consumption, OpenDeals, Renewals, no_consumption, no_deals, no_renewals
+from models.forecast.book import Book, OpenDeals, Renewals, no_deals, no_renewals
 from models.forecast.change import Standing
 from models.forecast.groups import grouped
 from models.forecast.months import Months
 from models.forecast.overlap import counted_as_renewals
 from models.forecast.shocks import Shocks
+from serving.forecast_series import CONSUMPTION_FILE, consumption_series
+from serving.plain_columns import numbers, texts
 from serving.timing import TIMING, won_by
 
-__all__ = ["ABOUT", "CONSUMPTION_FILE", "forecast_about", "rates_at", "standing_of"]
+__all__ = ["ABOUT", "forecast_about", "rates_at", "standing_of"]
 
 ABOUT = "forecast"
 """Where a run's manifest holds what its forecast rests on, within `about`; see `forecast_about`."""
 
-CONSUMPTION_FILE = "consumption_forecast.parquet"
 _DEALS, _SCORES, _RENEWALS = "win_deals.parquet", "win_scores.parquet", "renewal_scores.parquet"
 _NO_CURRENCY = "(none)"
-_WIDTH_80 = 2 * 1.2815515655446004
-"""The distance of the ends of an 80 % interval, in standard deviations of a normal error."""
-
 _Table = Callable[[str], pa.Table | None]
 
 
@@ -112,11 +110,14 @@ def standing_of(
     left_out: dict[str, int] = {}
     renewals, contract_rates, contract_names = _renewals(table(_RENEWALS), held, left_out)
     deals, deal_rates, deal_names = _deals(table, held, left_out)
-    consumption, series, series_names = _consumption(
-        table(CONSUMPTION_FILE), table(_RENEWALS), renewals, held, left_out
+    decides = _deciding(table(_RENEWALS), renewals)
+    consumption, series, foreign = consumption_series(
+        table(CONSUMPTION_FILE), held.months, held.currency, decides
     )
+    if foreign:
+        left_out["consumption rows in another currency"] = foreign
     book = Book(held.months, held.currency, deals, held.new, renewals, consumption, held.shocks, left_out)
-    names = {**series_names, **contract_names, **deal_names}
+    names = {**contract_names, **deal_names}
     return Standing(book, series, deal_rates, contract_rates, names)
 
 
@@ -156,10 +157,10 @@ def _deals(
     if timing is None:
         left_out["open deals without a time of closing"] = scores.num_rows
         return no_deals(about.months), np.zeros(0), {}
-    amount = _numbers(facts, "amount")
-    rate = about.rate(_texts(facts, "currency"))
+    amount = numbers(facts, "amount")
+    rate = about.rate(texts(facts, "currency"))
     twice = counted_as_renewals(
-        _texts(facts, "type"), _texts(facts, "account_id"), _due_accounts(table(_RENEWALS), about.months)
+        texts(facts, "type"), texts(facts, "account_id"), _due_accounts(table(_RENEWALS), about.months)
     )
     _count(left_out, "renewal deals, forecast as renewals of their account's contract", twice)
     _count(left_out, "open deals without an amount", ~twice & np.isnan(amount))
@@ -171,7 +172,7 @@ def _deals(
     share = np.maximum.accumulate(np.clip(share, 0.0, 1.0), axis=1)
     ids = _ids(scores, "opportunity_id")
     groups = {"region": "region", "segment": "segment", "owner": "owner", "account": "account_id"}
-    held = {level: _texts(facts, column) for level, column in groups.items() if column in facts.column_names}
+    held = {level: texts(facts, column) for level, column in groups.items() if column in facts.column_names}
     deals = OpenDeals(
         ids=tuple(ids[row] for row in kept),
         log_odds=scores["log_odds"].to_numpy()[kept],
@@ -180,7 +181,7 @@ def _deals(
         groups={level: grouped([keys[row] for row in kept]) for level, keys in held.items()},
         spread=about.amount_spread,
     )
-    names = {one: name for one, name in zip(ids, _texts(facts, "name"), strict=True) if name}
+    names = {one: name for one, name in zip(ids, texts(facts, "name"), strict=True) if name}
     return deals, np.where(np.isnan(rate), 1.0, rate)[kept], names
 
 
@@ -189,7 +190,7 @@ def _renewals(
 ) -> tuple[Renewals, FloatArray, dict[str, str]]:
     if scores is None or not scores.num_rows:
         return no_renewals(), np.zeros(0), {}
-    committed, rate = _numbers(scores, "committed_amount"), about.rate(_texts(scores, "currency"))
+    committed, rate = numbers(scores, "committed_amount"), about.rate(texts(scores, "currency"))
     ids, ends = _ids(scores, "contract_id"), scores["end_at"].to_pylist()
     due = about.months.due(ends)
     _count(left_out, "contracts without an end", np.array([end is None for end in ends]))
@@ -203,11 +204,11 @@ def _renewals(
         log_odds=scores["log_odds"].to_numpy(),
         due=due,
         committed=committed * rate,
-        ratio=_numbers(scores, "ratio_if_renewed"),
-        ratio_sd=_numbers(scores, "ratio_if_renewed_sd"),
-        groups={level: grouped(_texts(scores, column)) for level, column in groups.items()},
+        ratio=numbers(scores, "ratio_if_renewed"),
+        ratio_sd=numbers(scores, "ratio_if_renewed_sd"),
+        groups={level: grouped(texts(scores, column)) for level, column in groups.items()},
     )
-    names = {one: name for one, name in zip(ids, _texts(scores, "account"), strict=True) if name}
+    names = {one: name for one, name in zip(ids, texts(scores, "account"), strict=True) if name}
     return renewals, np.where(np.isnan(rate), 1.0, rate), names
 
 
@@ -216,127 +217,20 @@ def _due_accounts(scores: pa.Table | None, months: Months) -> set[str]:
     if scores is None or not scores.num_rows:
         return set()
     due = months.due(scores["end_at"].to_pylist()) < months.count
-    accounts = _texts(scores, "account_id")
+    accounts = texts(scores, "account_id")
     return {account for account, counts in zip(accounts, due, strict=True) if counts and account}
 
 
-def _consumption(
-    forecast: pa.Table | None,
-    scores: pa.Table | None,
-    renewals: Renewals,
-    about: _About,
-    left_out: dict[str, int],
-) -> tuple[Consumption, tuple[str, ...], dict[str, str]]:
-    """Series (account x product) by calendar month; weeks are shared out by their days."""
-    months = about.months
-    if forecast is None or not forecast.num_rows:
-        return no_consumption(months), (), {}
-    accounts, products = _texts(forecast, "account_id"), _texts(forecast, "product")
-    finest = np.array([a is not None and p is not None for a, p in zip(accounts, products, strict=True)])
-    foreign = finest & np.array([one != about.currency for one in _texts(forecast, "currency")])
-    _count(left_out, "consumption rows in another currency", foreign)
-    rows = np.flatnonzero(finest & ~foreign)
-    keys = [(str(accounts[row]), str(products[row])) for row in rows]
-    series = sorted(set(keys))
-    place = {key: n for n, key in enumerate(series)}
-    of = np.array([place[key] for key in keys], dtype=np.int64)
-    shares = _month_shares(forecast["period_start"].to_pylist(), months)[rows]
-    figures = _Figures(forecast, rows)
-    mean, error, after = (
-        _by_series(of, shares, values, len(series)) for values in (figures.mean, figures.sd, figures.after)
-    )
-    firsts = rows[np.unique(of, return_index=True)[1]]
-    groups = {
-        name: grouped([held[row] for row in firsts])
-        for name, held in (
-            ("region", _texts(forecast, "region")), ("segment", _texts(forecast, "segment")),
-            ("product", products), ("account", accounts),
-        )
-    }  # fmt: skip
-    relative = _ratio(error, mean)
-    used = Consumption(
-        mean=mean,
-        relative_sd=relative,
-        contract=_deciding(scores, renewals, [account for account, _ in series]),
-        after_term=np.clip(_ratio(after, mean), 0.0, 1.0),
-        groups=groups,
-        common_sd=_common_sd(forecast, months, error, mean),
-    )
-    return used, tuple("|".join(key) for key in series), {"|".join(key): " / ".join(key) for key in series}
-
-
-@dataclass(frozen=True)
-class _Figures:
-    """Mean, standard error (from the 80 % interval) and what falls after the term, of some rows, in money."""
-
-    forecast: pa.Table
-    rows: IntArray
-
-    @property
-    def mean(self) -> FloatArray:
-        return np.maximum(_numbers(self.forecast, "mean")[self.rows], 0.0)
-
-    @property
-    def sd(self) -> FloatArray:
-        spread = _numbers(self.forecast, "high80") - _numbers(self.forecast, "low80")
-        return np.maximum(np.nan_to_num(spread[self.rows]), 0.0) / _WIDTH_80
-
-    @property
-    def after(self) -> FloatArray:
-        return np.nan_to_num(_numbers(self.forecast, "after_term")[self.rows])
-
-
-def _by_series(of: IntArray, shares: FloatArray, values: FloatArray, n: int) -> FloatArray:
-    """Rows of periods summed into months by series, shape (n, months)."""
-    summed = np.zeros((n, shares.shape[1]))
-    np.add.at(summed, of, shares * values[:, None])
-    return summed
-
-
-def _month_shares(starts: list[date], months: Months) -> FloatArray:
-    """What share of each row's period falls into each month; a period is a month if all begin on a first."""
-    weekly = any(start.day != 1 for start in starts)
-    places = {name: n for n, name in enumerate(months.names)}
-    shares = np.zeros((len(starts), months.count))
-    for row, start in enumerate(starts):
-        days = [start + timedelta(days=day) for day in range(7)] if weekly else [start]
-        for day in days:
-            held = places.get(f"{day.year:04d}-{day.month:02d}")
-            if held is not None:
-                shares[row, held] += 1.0 / len(days)
-    return shares
-
-
-def _common_sd(forecast: pa.Table, months: Months, error: FloatArray, mean: FloatArray) -> FloatArray | None:
-    """The relative error that all series share by month: that of the total, less what their own errors
-    add."""
-    levels = _texts(forecast, "level")
-    rows = np.array([n for n, level in enumerate(levels) if level == "total"], dtype=np.int64)
-    if not rows.size:
-        return None
-    shares = _month_shares(forecast["period_start"].to_pylist(), months)[rows]
-    total = _Figures(forecast, rows)
-    whole = _by_series(np.zeros(rows.size, np.int64), shares, total.sd, 1)[0]
-    own = (error**2).sum(axis=0)
-    return _ratio(np.sqrt(np.maximum(whole**2 - own, 0.0)), mean.sum(axis=0))
-
-
-def _deciding(scores: pa.Table | None, renewals: Renewals, accounts: list[str]) -> IntArray:
-    """The renewal that decides about each account's use after its term; -1 where it has none."""
-    if scores is None or not len(renewals.ids):
-        return np.full(len(accounts), -1)
-    held = list(enumerate(_texts(scores, "account_id")))
+def _deciding(scores: pa.Table | None, renewals: Renewals) -> dict[str, int]:
+    """By account the row of the renewal that decides about its use after the term."""
+    held = list(enumerate(texts(scores, "account_id"))) if scores is not None else []
     worth = np.nan_to_num(renewals.committed)
     ranked = sorted(held, key=lambda pair: (-worth[pair[0]], renewals.due[pair[0]], renewals.ids[pair[0]]))
     decides: dict[str, int] = {}
     for row, account in ranked:
         if account:
             decides.setdefault(account, row)
-    return np.array([decides.get(account, -1) for account in accounts], dtype=np.int64)
-
-
-def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return decides
 
 
 def _count(left_out: dict[str, int], reason: str, rows: BoolArray) -> None:
@@ -347,20 +241,6 @@ def _count(left_out: dict[str, int], reason: str, rows: BoolArray) -> None:
 def _ids(table: pa.Table, column: str) -> list[str]:
     held: list[str] = table[column].to_pylist()
     return held
-
-
-def _texts(table: pa.Table, column: str) -> list[str | None]:
-    """A column of texts; nulls where the run has no such column."""
-    if column not in table.column_names:
-        return [None] * table.num_rows
-    held: list[str | None] = table[column].to_pylist()
-    return held
-
-
-def _numbers(table: pa.Table, column: str) -> FloatArray:
-    """A column of numbers, NaN where one is missing."""
-    held: list[float | None] = table[column].to_pylist()
-    return np.array([np.nan if value is None else value for value in held], dtype=np.float64)
 
 
 def _code(currency: str | None) -> str:

@@ -16,10 +16,15 @@ from data.errors import UsageError
 from models.arrays import FloatArray, IntArray
 from models.calibration import sigmoid
 from models.forecast.book import Book
-from models.forecast.coming import expected_new_business
-from models.forecast.expected import expected_consumption, renewal_lots
-from models.forecast.months import Months
-from models.forecast.shocks import BOOKINGS, CONSUMPTION, NOT_YET_CREATED, OPEN_DEALS, RENEWALS
+from models.forecast.by_month import (
+    coming_by_month,
+    consumption_by_month,
+    deals_by_month,
+    goes_on,
+    kept,
+    renewals_by_month,
+)
+from models.forecast.shocks import BOOKINGS, CONSUMPTION, OPEN_DEALS, RENEWALS
 
 __all__ = ["Outcome", "PartChange", "Rescored", "Standing", "Term", "change_between"]
 
@@ -145,7 +150,7 @@ def _bookings(
     before: Standing, after: Standing, window: _Window, outcomes: Mapping[str, Outcome], model: Rescored
 ) -> PartChange:
     old, new = before.book.deals, after.book.deals
-    old_by_month, new_by_month = _deals_by_month(before.book), _deals_by_month(after.book)
+    old_by_month, new_by_month = deals_by_month(before.book), deals_by_month(after.book)
     old_worth, new_worth = (
         old_by_month[:, window.before].sum(axis=1),
         new_by_month[:, window.after].sum(axis=1),
@@ -163,7 +168,7 @@ def _bookings(
         _term("left", -old_worth, old.ids, left),
     ]
     terms += _deal_steps(before, after, window, was, now, model)
-    coming_old, coming_new = _coming(before.book), _coming(after.book)
+    coming_old, coming_new = (coming_by_month(one.book).sum(axis=0) for one in (before, after))
     coming = float(coming_new[window.after].sum() - coming_old[window.before].sum())
     terms.append(Term("not_yet_created", coming, int(coming != 0)))
     by_month = (old_by_month.sum(axis=0) + coming_old, new_by_month.sum(axis=0) + coming_new)
@@ -201,7 +206,7 @@ def _deal_steps(
 
 def _renewals(before: Standing, after: Standing, window: _Window, model: Rescored) -> PartChange:
     old, new = before.book.renewals, after.book.renewals
-    old_by_month, new_by_month = _renewals_by_month(before.book), _renewals_by_month(after.book)
+    old_by_month, new_by_month = renewals_by_month(before.book), renewals_by_month(after.book)
     was, now = _matched(old.ids, new.ids)
     old_rate = _rates(before.contract_rates, len(old.ids))[was]
     new_rate = _rates(after.contract_rates, len(new.ids))[now]
@@ -230,27 +235,26 @@ def _renewals(before: Standing, after: Standing, window: _Window, model: Rescore
 def _consumption(before: Standing, after: Standing, window: _Window, model: Rescored) -> PartChange:
     old, new = before.book.consumption, after.book.consumption
     price_old, price_new = (one.book.price.get(CONSUMPTION, 1.0) for one in (before, after))
-    old_by_month = price_old * expected_consumption(old, before.book.renewals)
-    new_by_month = price_new * expected_consumption(new, after.book.renewals)
+    old_by_month, new_by_month = consumption_by_month(before.book), consumption_by_month(after.book)
     was, now = _matched(before.series, after.series)
     mean_old = price_old * old.mean[was, window.before]
     mean_new = price_new * new.mean[now, window.after]
     ends_old, ends_new = old.after_term[was, window.before], new.after_term[now, window.after]
-    p_old = _goes_on(before.book, before.book.renewals.log_odds)[was]
-    p_new = _goes_on(after.book, after.book.renewals.log_odds)[now]
+    p_old = goes_on(old, before.book.renewals.log_odds)[was]
+    p_new = goes_on(new, after.book.renewals.log_odds)[now]
     scored = model.contract_log_odds
-    p_same = p_new if scored is None else _goes_on(after.book, scored)[now]
+    p_same = p_new if scored is None else goes_on(new, scored)[now]
     path = [
-        ("usage", _kept(mean_new, ends_old, p_old)),
-        ("terms", _kept(mean_new, ends_new, p_old)),
-        ("renewal_probability", _kept(mean_new, ends_new, p_same)),
-        ("model", _kept(mean_new, ends_new, p_new)),
+        ("usage", kept(mean_new, ends_old, p_old).sum(axis=1)),
+        ("terms", kept(mean_new, ends_new, p_old).sum(axis=1)),
+        ("renewal_probability", kept(mean_new, ends_new, p_same).sum(axis=1)),
+        ("model", kept(mean_new, ends_new, p_new).sum(axis=1)),
     ]
     came, gone = _rest(len(new.mean), now), _rest(len(old.mean), was)
     terms = [
         _term("ended", -old_by_month[:, window.before].sum(axis=1), before.series, gone),
         _term("started", new_by_month[:, window.after].sum(axis=1), after.series, came),
-        *_steps(_kept(mean_old, ends_old, p_old), path, [before.series[row] for row in was]),
+        *_steps(kept(mean_old, ends_old, p_old).sum(axis=1), path, [before.series[row] for row in was]),
     ]
     return _part(CONSUMPTION, (old_by_month.sum(axis=0), new_by_month.sum(axis=0)), terms, window)
 
@@ -315,35 +319,3 @@ def _mass(share_closed: FloatArray, months: slice) -> FloatArray:
 
 def _due(due: IntArray, months: slice) -> FloatArray:
     return ((due >= months.start) & (due < months.stop)).astype(np.float64)
-
-
-def _deals_by_month(book: Book) -> FloatArray:
-    deals = book.deals
-    worth = sigmoid(deals.log_odds) * np.nan_to_num(deals.amount) * book.price.get(OPEN_DEALS, 1.0)
-    return worth[:, None] * np.diff(deals.share_closed, axis=1, prepend=0.0)
-
-
-def _renewals_by_month(book: Book) -> FloatArray:
-    lots = renewal_lots(book.renewals, book.months.count)
-    worth = sigmoid(lots.log_odds) * np.nan_to_num(lots.amount) * book.price.get(RENEWALS, 1.0)
-    return worth[:, None] * np.diff(lots.share, axis=1, prepend=0.0)
-
-
-def _coming(book: Book) -> FloatArray:
-    months: Months = book.months
-    if book.new is None:
-        return np.zeros(months.count)
-    return expected_new_business(book.new, months).sum(axis=0) * book.price.get(NOT_YET_CREATED, 1.0)
-
-
-def _goes_on(book: Book, log_odds: FloatArray) -> FloatArray:
-    """The chance that a series goes on after its contract's term; 1 where nothing decides it."""
-    if not log_odds.size:
-        return np.ones(len(book.consumption.contract))
-    contract = book.consumption.contract
-    return np.where(contract >= 0, sigmoid(log_odds)[contract], 1.0)
-
-
-def _kept(mean: FloatArray, after_term: FloatArray, p: FloatArray) -> FloatArray:
-    """Each series' expected consumption over the months."""
-    return (mean * (1.0 - after_term * (1.0 - p)[:, None])).sum(axis=1)

@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 
 from models.arrays import BoolArray, FloatArray, IntArray
-from models.calibration import sigmoid
 from models.forecast.chance import Levels, normal_scores, stream
 from models.forecast.groups import TOTAL, Cells
 
@@ -25,7 +24,6 @@ __all__ = [
     "add_lots",
     "change_lots",
     "empty_sums",
-    "expected_lots",
     "happens",
 ]
 
@@ -141,12 +139,6 @@ def happens(lots: Lots, shocked: Shocked) -> BoolArray:
     for row, chance in enumerate(chances):
         found[row] = _uniforms(lots, row, shocked) < chance.take(shocked.chance.of_draw)
     return found
-
-
-def expected_lots(lots: Lots) -> FloatArray:
-    """What each lot is worth in each month in the mean, shape (n, m); 0 for those left out."""
-    worth = np.where(np.isnan(lots.amount), 0.0, lots.amount)
-    return (sigmoid(lots.log_odds) * worth)[:, None] * np.diff(lots.share, axis=1, prepend=0.0)
 
 
 def _add(lots: Lots, cells: Cells, shocked: Shocked, into: Sums, worth: Callable[[int], FloatArray]) -> None:

@@ -15,9 +15,9 @@ import numpy as np
 from data.errors import ModelContractError, UsageError
 from models.arrays import FloatArray
 from models.forecast.book import Book, OpenDeals
+from models.forecast.by_month import deal_lots, renewal_lots
 from models.forecast.coming import Coming, change_new_business
 from models.forecast.draws import Draws, PartDraws
-from models.forecast.expected import deal_lots, renewal_lots
 from models.forecast.groups import TOTAL, Group, Groups
 from models.forecast.lots import change_lots
 from models.forecast.shocks import CONSUMPTION, NOT_YET_CREATED, OPEN_DEALS, RENEWALS

@@ -13,18 +13,20 @@ import numpy as np
 from data.errors import UsageError
 from models.arrays import FloatArray
 from models.forecast.book import Book
-from models.forecast.chance import factors, level_shocks
-from models.forecast.coming import Coming, add_new_business, expected_new_business
-from models.forecast.draws import Draws, PartDraws
-from models.forecast.expected import (
-    Expected,
-    by_level,
+from models.forecast.by_month import (
+    coming_by_month,
+    consumption_by_month,
     deal_lots,
-    expected_consumption,
+    deals_by_month,
     renewal_lots,
+    renewals_by_month,
 )
+from models.forecast.chance import factors, level_shocks
+from models.forecast.coming import Coming, add_new_business
+from models.forecast.draws import Draws, PartDraws
+from models.forecast.expected import Expected, by_level
 from models.forecast.groups import TOTAL, UNASSIGNED, Cells, Group, Groups, cells_of
-from models.forecast.lots import Shocked, Sums, add_lots, empty_sums, expected_lots
+from models.forecast.lots import Shocked, Sums, add_lots, empty_sums
 from models.forecast.shocks import CONSUMPTION, NOT_YET_CREATED, OPEN_DEALS, RENEWALS
 from models.forecast.using import Usage, add_consumption, common_factor
 
@@ -88,17 +90,13 @@ def setup_of(book: Book, levels: Sequence[str], draws: int, seed: int) -> Setup:
 
 def expect(book: Book, setup: Setup) -> Expected:
     """The exact means of the book's parts, by the levels of the cells."""
-    m = book.months.count
-    deals, renewals = deal_lots(book.deals), renewal_lots(book.renewals, m)
-    rows: dict[str, FloatArray] = {
-        OPEN_DEALS: expected_lots(deals),
-        NOT_YET_CREATED: expected_new_business(book.new, book.months) if book.new else np.zeros((0, m)),
-        RENEWALS: expected_lots(renewals),
-        CONSUMPTION: expected_consumption(book.consumption, book.renewals),
+    rows = {
+        OPEN_DEALS: deals_by_month(book),
+        NOT_YET_CREATED: coming_by_month(book),
+        RENEWALS: renewals_by_month(book),
+        CONSUMPTION: consumption_by_month(book),
     }
-    means = {
-        part: by_level(held * book.price.get(part, 1.0), setup.cells[part]) for part, held in rows.items()
-    }
+    means = {part: by_level(held, setup.cells[part]) for part, held in rows.items()}
     return Expected(means, {part: _keys(cells) for part, cells in setup.cells.items()})
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from models.arrays import BoolArray, FloatArray, IntArray
 from models.forecast.book import Consumption, Renewals
+from models.forecast.by_month import renewal_lots
 from models.forecast.chance import lognormal_sd, persistent_scores
-from models.forecast.expected import renewal_lots
 from models.forecast.groups import Cells
 from models.forecast.lots import CENTS, Shocked, Sums, add_cell, happens
 from models.forecast.shocks import Shocks
