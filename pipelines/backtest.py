@@ -17,6 +17,7 @@ from data.errors import ModelContractError
 from data.settings import Settings
 from data.warehouse import Warehouse, open_warehouse
 from features.feature import Feature
+from models.backtest.bookings import BookingsAt
 from models.backtest.replay import Origin, Replayed, replay
 from models.backtest.rows import SCHEMA
 from models.backtest.scores import NOMINAL, score_rows, sentences
@@ -36,7 +37,6 @@ from pipelines.replaying import (
     Fitted,
     Material,
     as_were,
-    bookings_at,
     build_material,
     contracted,
     fit_at,
@@ -144,7 +144,8 @@ def _replayed(
         else as_were(win, tables, ready.built, at)
     )
     if isinstance(fitted, Fitted):
-        bookings = bookings_at(material, at, rates, months, renewals=ready.held is not None)
+        due = origin.renewals[0].due_accounts if origin.renewals else None
+        bookings = BookingsAt.of(material.deals, months, rates, due=due)
         frame = readable(bookings.frame_at(ready.built.past), fitted.win)
         deals = bookings.open_deals(frame, fitted.win, fitted.timing)
         origin = replace(origin, bookings=(bookings, deals, bookings.new_business()))

@@ -26,7 +26,6 @@ from features.panel import consumption_panel
 from features.renewals import contract_snapshots, renewal_catalogue, renewal_frame
 from features.snapshots import Snapshots, deal_snapshots, snapshots_from_keys
 from models.arrays import DAY_US, FloatArray, IntArray, known_outcomes, micros, to_micros
-from models.backtest.bookings import BookingsAt
 from models.backtest.consumption import ConsumptionAt
 from models.backtest.contracts import Contracts, read_contracts
 from models.backtest.history import Deals, read_deals
@@ -55,7 +54,6 @@ __all__ = [
     "Fitted",
     "Material",
     "as_were",
-    "bookings_at",
     "build_material",
     "contracted",
     "fit_at",
@@ -154,15 +152,6 @@ def as_were(champion: WinModel, tables: Mapping[str, ir.Table], built: Built, or
         past = _before(built.past, origin)
         timing = plain_timing(past, label_frame(tables["opportunities"], past, origin), origin)
     return Fitted(champion, timing, Shocks())
-
-
-def bookings_at(
-    material: Material, origin: datetime, rates: Rates, months: Months, *, renewals: bool
-) -> BookingsAt:
-    """The bookings of an origin. renewals: whether deals of type renewal are counted as contracts instead."""
-    deals = material.deals
-    counted = deals.kind != "renewal" if renewals else np.ones(len(deals), dtype=np.bool_)
-    return BookingsAt(deals, months, rates, counted)
 
 
 def contracted(

@@ -1,6 +1,6 @@
 """Bookings of new business at a past origin: the book as it would have stood, and what its baselines say."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ from models.forecast.arrivals import NewBusiness, new_business
 from models.forecast.book import OpenDeals
 from models.forecast.groups import grouped
 from models.forecast.months import Months
+from models.forecast.overlap import counted_as_renewals
 from models.timing.close_timing import CloseTiming
 from models.win_model import WinModel
 
@@ -38,13 +39,27 @@ _FEWEST = 20
 class BookingsAt:
     """Bookings of one origin. deals: as known at the backtest's end; counted: those that make bookings.
 
-    rates: known at the origin, into the reporting currency.
+    coming: those that deals not yet created are forecast from. rates: known at the origin, into the reporting
+    currency.
     """
 
     deals: Deals
     months: Months
     rates: Rates
     counted: BoolArray
+    coming: BoolArray
+
+    @classmethod
+    def of(cls, deals: Deals, months: Months, rates: Rates, *, due: Collection[str] | None) -> "BookingsAt":
+        """due: accounts with a contract that falls due within the months; None where no contract is recorded.
+
+        A renewal is not counted twice: open deals of type renewal are left out where a contract of their
+        account is due; of those to come all are, where contracts are recorded at all.
+        """
+        coming = np.ones(len(deals), dtype=np.bool_) if due is None else deals.kind != "renewal"
+        twice = counted_as_renewals(list(deals.kind), list(deals.accounts), due or ())
+        counted = np.where(deals.created < to_micros(months.as_of), ~twice, coming)
+        return cls(deals, months, rates, counted, coming)
 
     @property
     def origin(self) -> datetime:
@@ -85,7 +100,7 @@ class BookingsAt:
     def new_business(self) -> NewBusiness | None:
         """What deals created before the origin say about those to come; None where they are too few."""
         deals, at = self.deals, to_micros(self.origin)
-        rows = np.flatnonzero(self.counted & (deals.created < at))
+        rows = np.flatnonzero(self.coming & (deals.created < at))
         closed = np.where(deals.closed < at, deals.closed, NEVER)[rows]
         return new_business(
             deals.created[rows],

@@ -39,6 +39,12 @@ class RenewalsAt:
         return self.contracts.waiting_at(self.months.as_of, overdue_days=self.overdue_days)
 
     @property
+    def due_accounts(self) -> set[str]:
+        """Accounts with a contract that falls due within the months."""
+        due = self.waiting & (self.contracts.month_due(self.months.as_of) < self.months.count)
+        return set(self.contracts.accounts[due])
+
+    @property
     def committed(self) -> FloatArray:
         """Committed amounts in the reporting currency; NaN where unknown."""
         contracts = self.contracts

@@ -92,9 +92,7 @@ def deals(tables: dict[str, ir.Table]) -> Deals:
 
 @pytest.fixture(scope="module")
 def bookings(deals: Deals, tables: dict[str, ir.Table]) -> BookingsAt:
-    return BookingsAt(
-        deals, Months(ORIGIN, 3), Rates.read(tables, ORIGIN), np.ones(len(deals), dtype=np.bool_)
-    )
+    return BookingsAt.of(deals, Months(ORIGIN, 3), Rates.read(tables, ORIGIN), due=None)
 
 
 def test_an_amount_changed_at_the_origin_is_not_known_there(deals: Deals) -> None:
@@ -121,6 +119,18 @@ def test_bookings_are_told_apart_by_whether_the_deal_existed_at_the_origin(booki
     assert bookings.actual("open_deals").cells("total", months=3).amounts.tolist() == [[80.0, 0.0, 0.0]]
     assert bookings.actual("not_yet_created").cells("total", months=3).amounts.tolist() == [[0.0, 0.0, 300.0]]
     assert bookings.actual("bookings").cells("total", months=3).amounts.tolist() == [[80.0, 0.0, 300.0]]
+
+
+def test_a_renewal_that_a_contract_tells_of_is_no_booking_too() -> None:
+    rows = [{**one, "type": "renewal"} if one["opportunity_id"] in "ac" else one for one in DEALS]
+    tables = world(opportunities=rows)
+    known = read_deals(tables, NOW, segment="industry")
+    rates, months = Rates.read(tables, ORIGIN), Months(ORIGIN, 3)
+    # "a" is open at the origin, of the north; "c" is created later, of the south
+    of_north = BookingsAt.of(known, months, rates, due={"north"}).actual("bookings")
+    of_others = BookingsAt.of(known, months, rates, due={"south"}).actual("bookings")
+    assert of_north.cells("total", months=3).amounts.tolist() == [[0.0, 0.0, 0.0]]
+    assert of_others.cells("total", months=3).amounts.tolist() == [[80.0, 0.0, 0.0]]
 
 
 def test_bookings_are_grouped_by_region_and_segment_and_those_without_stand_apart(
@@ -277,8 +287,7 @@ def test_later_rows_change_no_baseline(bookings: BookingsAt) -> None:
     later = deal("y", on(4, 10), on(4, 20), "won")
     poisoned = world(opportunities=[*DEALS, later], opportunity_changes=[*CHANGES, *poison])
     again = read_deals(poisoned, NOW, segment="industry")
-    counted = np.ones(len(again), dtype=np.bool_)
-    other = BookingsAt(again, Months(ORIGIN, 3), Rates.read(poisoned, ORIGIN), counted)
+    other = BookingsAt.of(again, Months(ORIGIN, 3), Rates.read(poisoned, ORIGIN), due=None)
     cells = bookings.actual("bookings").cells("total", months=3)
     for part in ("open_deals", "bookings", "not_yet_created"):
         before = bookings.baselines(part, bookings.actual(part).keys["total"], cells, {"Proposal": 0.4})
