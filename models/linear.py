@@ -16,12 +16,14 @@ from threadpoolctl import threadpool_limits
 
 from models.arrays import FloatArray
 
-__all__ = ["LinearPart"]
+__all__ = ["PENALTY_PER_ROW", "LinearPart"]
 
 _MOST_ROWS = 20_000
 """Rows of one deal say much the same: beyond so many rows, every second, third, … one is read."""
 
-_PENALTY_PER_ROW = 0.01
+PENALTY_PER_ROW = 0.01
+"""Of the squared slopes; enough where deals are many."""
+
 _TAIL = 0.005
 
 
@@ -43,11 +45,13 @@ class LinearPart:
 
     @classmethod
     def fit(
-        cls, X: FloatArray, y: FloatArray, weight: FloatArray, *, held: Sequence[int] = ()
-    ) -> "LinearPart":
+        cls, X: FloatArray, y: FloatArray, weight: FloatArray, *, held: Sequence[int] = (),
+        penalty: float = PENALTY_PER_ROW,
+    ) -> "LinearPart":  # fmt: skip
         """Fitted on encoded rows X (n, k), NaN missing; y 1 won, 0 lost, both present. Deterministic.
 
-        held: per column 1 (its slope is not below zero), -1 (not above) or 0; empty for all 0.
+        held: per column 1 (its slope is not below zero), -1 (not above) or 0; empty for all 0. penalty: of
+        the squared slopes, per row.
         """
         thinned = slice(None, None, -(-y.size // _MOST_ROWS))
         X, y, weight = X[thinned], y[thinned], weight[thinned]
@@ -60,7 +64,7 @@ class LinearPart:
         values, absent = _standardised(logged, centre, scale)
         some_absent = absent.any(axis=0)
         design = np.hstack([values, absent[:, some_absent]])
-        slope, intercept = _ridge(design, y, weight / weight.mean(), held)
+        slope, intercept = _ridge(design, y, weight / weight.mean(), held, penalty)
         missing = np.zeros(X.shape[1])
         missing[some_absent] = slope[X.shape[1] :]
         return cls(
@@ -91,7 +95,7 @@ class LinearPart:
 
 
 def _ridge(
-    design: FloatArray, y: FloatArray, weight: FloatArray, held: Sequence[int]
+    design: FloatArray, y: FloatArray, weight: FloatArray, held: Sequence[int], penalty: float
 ) -> tuple[FloatArray, float]:
     """Slopes, one per column of the design, and intercept.
 
@@ -100,7 +104,7 @@ def _ridge(
     """
     signs = np.zeros(design.shape[1])
     signs[: len(held)] = held
-    ridge = LogisticRegression(C=1 / (_PENALTY_PER_ROW * y.size), max_iter=200, tol=1e-4)
+    ridge = LogisticRegression(C=1 / (penalty * y.size), max_iter=200, tol=1e-4)
     while True:
         with threadpool_limits(limits=1, user_api="blas"):
             ridge.fit(design, y, sample_weight=weight)

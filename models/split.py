@@ -5,11 +5,13 @@ A row belongs to the window that holds its snapshot; its label counts if the dea
 before that window's end. A deal closes once, so its labelled rows lie in one window only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.errors import ModelContractError
 from models.arrays import DAY_US, BoolArray, IntArray, deal_codes, known_outcomes, micros, moment, to_micros
@@ -129,8 +131,9 @@ def time_split(
 def inner_split(labels: pa.Table, split: Split, *, min_deals: int = 5) -> tuple[Window, Window] | None:
     """The train window cut once more by time: rows to fit on, and later ones to validate on.
 
-    For early stopping and search, so that neither sees the calibration or the test window. None
-    if either part would have fewer than min_deals won or lost deals.
+    For early stopping and search, so that neither sees the calibration or the test window. Where the labels
+    name accounts, those that are validated on are not fitted on. None if either part would have fewer than
+    min_deals won or lost deals.
     """
     rows = _Rows.of(labels)
     start, end = to_micros(split.train.start), to_micros(split.train.end)
@@ -141,10 +144,19 @@ def inner_split(labels: pa.Table, split: Split, *, min_deals: int = 5) -> tuple[
     while share <= 0.5:
         cut = int(closes[int((1 - share) * closes.size)])
         fit, validation = rows.window(start, max(cut, start)), rows.window(max(cut, start), end)
+        if "account_id" in labels.column_names:
+            fit = _without_accounts(labels, fit, validation)
         if min(*rows.outcomes(fit), *rows.outcomes(validation)) >= min_deals:
             return fit, validation
         share += _WIDEN_BY
     return None
+
+
+def _without_accounts(labels: pa.Table, fit: Window, validation: Window) -> Window:
+    """The window less the labels of accounts that the other one has labels of."""
+    validated = labels.filter(pa.array(validation.known))["account_id"]
+    shared: Any = pc.is_in(labels["account_id"], value_set=validated.combine_chunks())
+    return replace(fit, known=fit.known & ~np.asarray(shared, dtype=np.bool_))
 
 
 def _close_times(rows: _Rows, end: int) -> IntArray:

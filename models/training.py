@@ -15,7 +15,7 @@ from models.calibration import IDENTITY, Calibration, fit_calibration, sigmoid
 from models.censoring import window_weights
 from models.directions import held_directions
 from models.encoding import Encoder
-from models.linear import LinearPart
+from models.linear import PENALTY_PER_ROW, LinearPart
 from models.search import Found, search
 from models.split import Split, Window
 from models.track_record import Bin, track_record
@@ -41,11 +41,12 @@ class TrainingParams:
     """How to train; the defaults serve without a search.
 
     deal_power: how far a deal's many rows share one weight, from 0 (each row counts alike) to 1
-    (each deal counts alike).
+    (each deal counts alike). line_penalty: of the linear half's squared slopes, per row.
     """
 
     shape: Shape = field(default_factory=Shape)
     deal_power: float = 0.0
+    line_penalty: float = PENALTY_PER_ROW
 
 
 def train_win(
@@ -81,7 +82,10 @@ def train_win(
         on_step=on_step,
     )
     say(f"fitting {found.rounds} rounds")
-    return fit_win(frame, labels, split, features, found=found, deal_power=params.deal_power, seed=seed)
+    return fit_win(
+        frame, labels, split, features, found=found, deal_power=params.deal_power, seed=seed,
+        line_penalty=params.line_penalty,
+    )  # fmt: skip
 
 
 def fit_win(
@@ -93,12 +97,15 @@ def fit_win(
     found: Found,
     deal_power: float,
     seed: int,
+    line_penalty: float = PENALTY_PER_ROW,
 ) -> WinModel:
     """The win model of a shape and number of rounds that are settled: all of training but the search."""
     _check_rows(frame, labels, split)
     encoder, train = fit_encoder(frame, labels, split.train, features, deal_power=deal_power)
     calibration = window_rows(frame, labels, split.calibration, encoder, deal_power=CALIBRATION_DEAL_POWER)
-    model = fit_rows(encoder, train, calibration, found=found, held=held_directions(features), seed=seed)
+    held = held_directions(features)
+    line = LinearPart.fit(train.X, train.y, train.weight, held=held, penalty=line_penalty)
+    model = fit_rows(encoder, train, calibration, found=found, held=held, seed=seed, line=line)
     return replace(
         model,
         trained=_describe(labels, split, found, deal_power, seed, features),

@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 from features.feature import Feature
 from models.arrays import FloatArray, deal_codes, known_outcomes
 from models.baselines import column_numbers
+from models.boosting import Shape
 from models.censoring import window_weights
 from models.encoding import Encoder
+from models.linear import PENALTY_PER_ROW
 from models.renewal.model import RenewalModel
 from models.renewal.ratio import RatioModel, RatioRows, fit_ratio
 from models.renewal.split import AccountSplit
@@ -19,7 +21,19 @@ from models.split import Window
 from models.training import TrainingParams, train_win
 from models.win_model import WinModel, baseline_model
 
-__all__ = ["baseline_renewal", "ratio_rows", "train_renewal"]
+__all__ = ["SHAPE", "baseline_renewal", "ratio_rows", "train_renewal"]
+
+SHAPE = Shape(
+    learning_rate=0.03, num_leaves=4, max_depth=3, min_data_in_leaf=50, lambda_l2=10.0, feature_fraction=0.3
+)
+"""Contracts are fewer than deals and their snapshots alike, so the trees are smaller; chosen on simulated
+worlds by the regret against their true probabilities (benchmarks/renewal_regret.py)."""
+
+_LINE_PRIOR_CONTRACTS = 50.0
+"""How many contracts' worth of evidence a slope of the linear half needs; chosen likewise."""
+
+_CONTRACTS_TO_SEARCH = 1000
+"""With fewer, validation cannot tell shapes apart, and the search costs skill instead of adding any."""
 
 
 def train_renewal(
@@ -34,12 +48,21 @@ def train_renewal(
 ) -> RenewalModel:
     """A calibrated renewal model; same rows and seed, same bytes.
 
-    frame: a feature frame, row for row like rows.labels. n_trials: shapes tried beyond the default one; 0
-    searches only the number of rounds. Raises ModelContractError if the train window holds no renewed or no
-    churned contract (use `baseline_renewal`), or frame and labels differ.
+    frame: a feature frame, row for row like rows.labels. n_trials: shapes tried beyond the default one, where
+    there are 1,000 training contracts; else only the number of rounds is searched. Raises
+    ModelContractError if the train window holds no renewed or no churned contract (use `baseline_renewal`),
+    or frame and labels differ.
     """
+    contracts = np.unique(deal_codes(rows.labels)[rows.split.train.known]).size
     chance = train_win(
-        frame, rows.labels, rows.split, features, params=params, seed=seed, n_trials=n_trials, on_step=on_step
+        frame,
+        rows.labels,
+        rows.split,
+        features,
+        params=params or _params(contracts),
+        seed=seed,
+        n_trials=n_trials if contracts >= _CONTRACTS_TO_SEARCH else 0,
+        on_step=on_step,
     )
     if on_step is not None:
         on_step("fitting the ratio of renewed to committed amount")
@@ -78,6 +101,13 @@ def ratio_rows(frame: pa.Table, labels: pa.Table, window: Window, encoder: Encod
         weight=weight[chosen],
         contract=deal_codes(labels)[chosen],
         account=_codes(labels["account_id"])[chosen],
+    )
+
+
+def _params(contracts: int) -> TrainingParams:
+    """Small trees, and a line that is held back the more, the fewer contracts there are."""
+    return TrainingParams(
+        shape=SHAPE, line_penalty=max(PENALTY_PER_ROW, _LINE_PRIOR_CONTRACTS / max(contracts, 1))
     )
 
 
