@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from models.arrays import BoolArray, FloatArray
+from models.arrays import BoolArray, FloatArray, deal_codes
 from models.boosting import Shape, dataset, fit_booster, fit_with_early_stopping
 from models.encoding import Encoder
 from models.metrics import row_log_loss
@@ -20,8 +20,8 @@ __all__ = ["learn_timing", "plain_timing"]
 
 _SHAPE = Shape(learning_rate=0.15, num_leaves=16, max_depth=5, min_data_in_leaf=100, lambda_l2=10.0)
 _MOST_PAIRS = 100_000
-_LEAST_CLOSES = 100
-_TOO_FEW = f"fewer than {_LEAST_CLOSES} closes, or one outcome only, to fit trees on or to judge them by"
+_LEAST_DEALS = 20
+_TOO_FEW = f"fewer than {_LEAST_DEALS} won or lost deals to fit trees on, or to judge them by"
 
 
 def learn_timing(
@@ -75,10 +75,10 @@ class _Seen:
     edges: FloatArray
 
     @property
-    def closes(self) -> tuple[int, int]:
-        """Pairs that closed as won and as lost."""
-        won = int(self.risk.won.sum())
-        return won, int(self.risk.closed.sum()) - won
+    def deals(self) -> tuple[int, int]:
+        """Deals that were seen to close as won and as lost."""
+        deal, closed, won = deal_codes(self.frame)[self.risk.row], self.risk.closed, self.risk.won
+        return np.unique(deal[won]).size, np.unique(deal[closed & ~won]).size
 
     def asked(self, encoder: Encoder) -> FloatArray:
         """What the boosters read, a row per pair."""
@@ -119,9 +119,8 @@ def _trial(frame: pa.Table, labels: pa.Table, split: Split, encoder: Encoder, se
     plain = plain_timing(frame, labels, train.end, inside=train.inside)
     early = _seen(frame, labels, train.inside, train.end, plain.edges, seed)
     later = _seen(frame, labels, calibration.inside, calibration.end, plain.edges, seed)
-    won, lost = later.closes
-    about: dict[str, Any] = {"pairs": later.risk.row.size, "closes": won + lost}
-    if min(sum(early.closes), won + lost) < _LEAST_CLOSES or not min(*early.closes, won, lost):
+    about: dict[str, Any] = {"deals_closed_before": sum(early.deals), "deals_closed": sum(later.deals)}
+    if min(*early.deals, *later.deals) < _LEAST_DEALS:
         return _Trial(None, about | {"reason": _TOO_FEW})
     columns = timing_columns(encoder)
     fitted, held = (one.questions(one.asked(columns)) for one in (early, later))
