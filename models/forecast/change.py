@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data.errors import UsageError
+from data.errors import ModelContractError, UsageError
 from models.arrays import FloatArray, IntArray
 from models.calibration import sigmoid
 from models.forecast.book import Book
@@ -45,6 +45,18 @@ class Standing:
     deal_rates: FloatArray | None = None
     contract_rates: FloatArray | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        sizes = {
+            "series": (self.series, len(self.book.consumption.mean)),
+            "deal_rates": (self.deal_rates, len(self.book.deals.ids)),
+            "contract_rates": (self.contract_rates, len(self.book.renewals.ids)),
+        }
+        for name, (held, rows) in sizes.items():
+            if held is not None and len(held) != rows:
+                raise ModelContractError(
+                    f"{name} of a forecast's standing: expected {rows}, found {len(held)}. One a row."
+                )
 
 
 @dataclass(frozen=True)
