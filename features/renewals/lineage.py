@@ -19,9 +19,10 @@ _DOUBLINGS = 4
 
 
 def cents(amount: ir.FloatingValue) -> ir.IntegerValue:
-    """Whole cents; amounts beyond 1e12 are cut to it."""
+    """Whole cents, null where there is no amount; amounts beyond 1e12 are cut to it."""
     bounded = ibis.least(ibis.greatest(amount.cast("float64"), -_MOST), _MOST)
-    return (bounded * 100.0).round().cast("int64")
+    counted = (bounded * 100.0).round().cast("int64")
+    return ibis.ifelse(amount.isnull(), ibis.null("int64"), counted)  # greatest and least skip nulls
 
 
 def lineage(known: Known, keep: Keep) -> ir.Table:

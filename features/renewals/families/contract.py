@@ -29,7 +29,7 @@ def _days(seconds: Any) -> ir.FloatingValue:
 def _others(as_of_s: Any, running: Any, begins_s: Any, ends_s: Any) -> ir.FloatingValue:
     """The account's running contracts but this one."""
     is_running = (begins_s < as_of_s) & (ends_s.isnull() | (ends_s >= as_of_s))
-    return running.fill_null(0.0) - as_count(is_running).cast("float64")
+    return ibis.greatest(running.fill_null(0.0) - as_count(is_running).cast("float64"), number(0))
 
 
 def _overdue(as_of_s: Any, ends_s: Any) -> ir.FloatingValue:

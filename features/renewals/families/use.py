@@ -74,7 +74,7 @@ def _projected(
     use: Use, used: Any, rows: Any, committed: Any, begins_s: Any, ends_s: Any
 ) -> ir.FloatingValue:
     ahead = _days(ends_s - ibis.greatest(use.through_s, begins_s))
-    ahead = ibis.ifelse(ahead > number(0), ahead, number(0))
+    ahead = ibis.ifelse(ahead < number(0), number(0), ahead)
     expected = (_net(used.fill_null(0.0)) + use.rates[0] * ahead) / _committed(committed)
     return ibis.ifelse(use.has_amounts, expected, ibis.null("float64"))
 
@@ -86,7 +86,7 @@ def _pace(use: Use, committed: Any, begins_s: Any, ends_s: Any) -> ir.FloatingVa
 
 def _beyond(use: Use, used: Any, committed: Any) -> ir.FloatingValue:
     beyond = _net(used) / _committed(committed) - number(1)
-    beyond = ibis.ifelse(beyond > number(0), beyond, number(0))
+    beyond = ibis.ifelse(beyond < number(0), number(0), beyond)
     return ibis.ifelse(use.has_amounts, beyond, ibis.null("float64"))
 
 
