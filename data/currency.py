@@ -90,12 +90,12 @@ class Rates:
         each amount; an instant without a zone counts as UTC.
         """
         values = np.array(amounts, dtype=np.float64)
-        codes = _codes(currencies)
+        names, places = _coded(currencies)
         instants = np.broadcast_to(_microseconds(at), values.shape)
         result = np.full(len(values), np.nan)
         missing: dict[str, int] = {}
-        for code in sorted(set(codes)):
-            rows = np.flatnonzero(codes == code)
+        for place, code in enumerate(names):
+            rows = np.flatnonzero(places == place)
             result[rows] = values[rows] * self._rates(code, instants[rows])
             lost = int((np.isnan(result[rows]) & ~np.isnan(values[rows])).sum())
             if lost:
@@ -186,12 +186,18 @@ def _code(text: str) -> str:
 
 def _codes(values: Any) -> npt.NDArray[np.object_]:
     """The codes, shape (n,), in capitals; NO_CURRENCY where there is none."""
+    names, places = _coded(values)
+    return np.array([*names, ""], dtype=object)[places]
+
+
+def _coded(values: Any) -> tuple[list[str], Ints]:
+    """The distinct codes by name, and the place among them of each value, shape (n,)."""
     if not isinstance(values, pa.Array | pa.ChunkedArray):
         values = pa.array([value if isinstance(value, str) else None for value in values], pa.string())
     clean = pc.utf8_upper(pc.utf8_trim_whitespace(values.cast(pa.string())))
-    return np.array(
-        pc.if_else(pc.equal(clean, ""), None, clean).fill_null(NO_CURRENCY).to_pylist(), dtype=object
-    )
+    known = pc.if_else(pc.equal(clean, ""), None, clean).fill_null(NO_CURRENCY)
+    names = sorted(pc.unique(known).to_pylist())
+    return names, pc.index_in(known, value_set=pa.array(names, pa.string())).to_numpy().astype(np.int64)
 
 
 def _microseconds(at: Instants) -> Ints:

@@ -34,6 +34,8 @@ def test_a_real_export_loads_without_rejects_and_with_the_outcomes_its_readme_co
     ("maven", ("close_value",)),
     ("agency_crm", ("probability_manual", "lost_reason", "last_activity_date", "expected_close_date")),
     ("bpic2012", ("n_events", "last_event", "derived_outcome")),
+    ("ravenstack", ("churn_flag", "churn_events", "upgrade_flag", "downgrade_flag", "auto_renew_flag",
+                    "satisfaction_score", "escalation_flag")),
 ])  # fmt: skip
 def test_no_mapping_reads_a_column_that_states_the_outcome(mapping: str, banned: tuple[str, ...]) -> None:
     for query in load_mapping(mapping).queries:
