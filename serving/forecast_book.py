@@ -6,8 +6,9 @@ no rate or no
   amount is in no total and is counted.
 - An open deal of type renewal is left out of bookings where a contract of its account falls due within the
   horizon: that contract is forecast among the renewals, and one renewal must not be counted twice.
-- Consumption after the term of a contract counts as far as the contract renews: of an account's contracts the
-  one with the largest commitment decides, then the one that ends first.
+- Consumption after the term of a contract counts as far as the contract renews: of an account's contracts
+that
+  end within the horizon the one with the largest commitment decides, then the one that ends first.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +29,7 @@ from models.forecast.months import Months
 from models.forecast.overlap import counted_as_renewals
 from models.forecast.shocks import Shocks
 from serving.forecast_series import CONSUMPTION_FILE, consumption_series
-from serving.plain_columns import numbers, texts
+from serving.plain_columns import instants, numbers, texts
 from serving.timing import TIMING, won_by
 
 __all__ = ["ABOUT", "forecast_about", "rates_at", "standing_of"]
@@ -110,7 +111,7 @@ def standing_of(
     left_out: dict[str, int] = {}
     renewals, contract_rates, contract_names = _renewals(table(_RENEWALS), held, left_out)
     deals, deal_rates, deal_names = _deals(table, held, left_out)
-    decides = _deciding(table(_RENEWALS), renewals)
+    decides = _deciding(table(_RENEWALS), renewals, held.months)
     consumption, series, foreign = consumption_series(
         table(CONSUMPTION_FILE), held.months, held.currency, decides
     )
@@ -166,16 +167,18 @@ def _deals(
     _count(left_out, "open deals without an amount", ~twice & np.isnan(amount))
     _count(left_out, "open deals without an exchange rate", ~twice & ~np.isnan(amount) & np.isnan(rate))
     kept = np.flatnonzero(~twice)
-    p_win = scores["p_win"].to_numpy()
+    p_win = numbers(scores, "p_win")
     by_month = won_by(timing, about.months.end_days)
     share = np.divide(by_month, p_win[:, None], out=np.zeros_like(by_month), where=p_win[:, None] > 0)
     share = np.maximum.accumulate(np.clip(share, 0.0, 1.0), axis=1)
     ids = _ids(scores, "opportunity_id")
-    groups = {"region": "region", "segment": "segment", "owner": "owner", "account": "account_id"}
+    groups = {"region": "region", "segment": "segment", "account": "account_id"}
     held = {level: texts(facts, column) for level, column in groups.items() if column in facts.column_names}
+    owners = zip(texts(facts, "owner"), texts(facts, "owner_id"), strict=True)
+    held["owner"] = [name or one for name, one in owners]
     deals = OpenDeals(
         ids=tuple(ids[row] for row in kept),
-        log_odds=scores["log_odds"].to_numpy()[kept],
+        log_odds=numbers(scores, "log_odds")[kept],
         share_closed=share[kept],
         amount=(amount * rate * about.amount_factor)[kept],
         groups={level: grouped([keys[row] for row in kept]) for level, keys in held.items()},
@@ -191,7 +194,7 @@ def _renewals(
     if scores is None or not scores.num_rows:
         return no_renewals(), np.zeros(0), {}
     committed, rate = numbers(scores, "committed_amount"), about.rate(texts(scores, "currency"))
-    ids, ends = _ids(scores, "contract_id"), scores["end_at"].to_pylist()
+    ids, ends = _ids(scores, "contract_id"), instants(scores, "end_at")
     due = about.months.due(ends)
     _count(left_out, "contracts without an end", np.array([end is None for end in ends]))
     within = due < about.months.count
@@ -201,7 +204,7 @@ def _renewals(
     groups = {"region": "region", "segment": "segment", "account": "account_id"}
     renewals = Renewals(
         ids=tuple(ids),
-        log_odds=scores["log_odds"].to_numpy(),
+        log_odds=numbers(scores, "log_odds"),
         due=due,
         committed=committed * rate,
         ratio=numbers(scores, "ratio_if_renewed"),
@@ -216,16 +219,19 @@ def _due_accounts(scores: pa.Table | None, months: Months) -> set[str]:
     """Accounts with a contract that falls due within the horizon."""
     if scores is None or not scores.num_rows:
         return set()
-    due = months.due(scores["end_at"].to_pylist()) < months.count
+    due = months.due(instants(scores, "end_at")) < months.count
     accounts = texts(scores, "account_id")
     return {account for account, counts in zip(accounts, due, strict=True) if counts and account}
 
 
-def _deciding(scores: pa.Table | None, renewals: Renewals) -> dict[str, int]:
+def _deciding(scores: pa.Table | None, renewals: Renewals, months: Months) -> dict[str, int]:
     """By account the row of the renewal that decides about its use after the term."""
     held = list(enumerate(texts(scores, "account_id"))) if scores is not None else []
-    worth = np.nan_to_num(renewals.committed)
-    ranked = sorted(held, key=lambda pair: (-worth[pair[0]], renewals.due[pair[0]], renewals.ids[pair[0]]))
+    worth, due, ids = np.nan_to_num(renewals.committed), renewals.due, renewals.ids
+    ends_in_time = due < months.count
+    ranked = sorted(
+        held, key=lambda one: (not ends_in_time[one[0]], -worth[one[0]], due[one[0]], ids[one[0]])
+    )
     decides: dict[str, int] = {}
     for row, account in ranked:
         if account:
