@@ -16,6 +16,8 @@ from models.registry import CHALLENGER, CHAMPION, Registered, alias_version, fet
 from models.win_model import WinModel
 from pipelines.auditing import GATE, IN_FULL, audit_features, waivers_of
 from pipelines.champion import champion_or_none, judge, open_store, register_model
+from pipelines.contracts import score_with_champion
+from pipelines.forecasting import Parts, publish_run
 from pipelines.job import Job
 from pipelines.learning import (
     Labelled,
@@ -30,7 +32,7 @@ from pipelines.learning import (
 from pipelines.progress import silent
 from pipelines.reporting import write_report
 from pipelines.run import Do, working
-from pipelines.steps import Built, View, build_features, choose_instant, load_source, publish_scores
+from pipelines.steps import Built, View, build_features, choose_instant, load_source
 from serving.published import Published
 
 __all__ = [
@@ -113,7 +115,7 @@ def evaluate_part(settings: Settings, version: str | None, console: Console) -> 
 
 def score_part(settings: Settings, console: Console) -> Published:
     """Score the open deals with the champion, or the baseline where there is none, and publish."""
-    with working(settings, "score", console) as (job, do, _):
+    with working(settings, "score", console) as (job, do, progress):
         view = do(choose_instant, job)
         built = do(build_features, job, view)
         champion, warnings = champion_or_none(job)
@@ -122,8 +124,10 @@ def score_part(settings: Settings, console: Console) -> Published:
             audited = do(audit_features, job, view, built, rows, GATE)
             why = rows.thin or "no model has earned promotion yet: every deal gets a baseline score."
             champion = baseline(view, rows, kept_features(built, audited), why)
-            return do(publish_scores, job, view, built, champion, (*warnings, why))
-        return do(publish_scores, job, view, built, champion, warnings)
+            warnings = (*warnings, why)
+        with progress.stage("Scoring contracts") as say:
+            renewals = score_with_champion(job, view, say)
+        return do(publish_run, job, view, built, champion, Parts(renewals), (*warnings, *renewals.warnings))
 
 
 def promote_part(settings: Settings, version: str | None, force: str | None, console: Console) -> Judged:

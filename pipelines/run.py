@@ -15,6 +15,8 @@ from models.registry import Registered, RegistryUnreachableError
 from models.timing.study import TIMING_FILE
 from pipelines.auditing import AUDIT_FILE, GATE, audit_features, waivers_of
 from pipelines.champion import Serving, choose_model, register_model
+from pipelines.contracts import learn_renewals, settle_renewals
+from pipelines.forecasting import Parts, publish_run
 from pipelines.job import Job, RunResult
 from pipelines.learning import (
     ROOM_FILE,
@@ -27,7 +29,7 @@ from pipelines.learning import (
 )
 from pipelines.progress import Progress
 from pipelines.reporting import REPORT_FILE, write_report
-from pipelines.steps import View, build_features, choose_instant, load_source, publish_scores
+from pipelines.steps import View, build_features, choose_instant, load_source
 from serving.published import Published
 from serving.run_id import new_run_id
 
@@ -48,7 +50,9 @@ STEPS: dict[Callable[..., Any], str] = {
     write_report: "Writing the report",
     register_model: "Registering the model",
     choose_model: "Choosing the model that serves",
-    publish_scores: "Scoring and publishing",
+    learn_renewals: "Learning which contracts renew",
+    settle_renewals: "Choosing the renewal model and scoring contracts",
+    publish_run: "Scoring, forecasting and publishing",
 }
 """The steps of a run in order, each with the words that a waiting user reads."""
 
@@ -80,8 +84,12 @@ def win_run(job: Job, do: Do) -> RunResult:
     do(write_report, job, built, rows, trained, evaluation, audited)
     registered, away = _unless_away(do, job, view, trained, evaluation, audited)
     serving = do(choose_model, job, view, rows, features, trained, evaluation, registered)
-    warnings = (*loaded.warnings, *_audit_warnings(audited.dropped), *away, *serving.warnings)
-    published = do(publish_scores, job, view, built, serving.model, warnings)
+    renewals = do(settle_renewals, job, view, do(learn_renewals, job, view))
+    parts = Parts(renewals, predictions=evaluation.predictions if evaluation else None)
+    warnings = (
+        *loaded.warnings, *_audit_warnings(audited.dropped), *away, *serving.warnings, *renewals.warnings,
+    )  # fmt: skip
+    published = do(publish_run, job, view, built, serving.model, parts, warnings)
     return _result(job, view, evaluation, serving, published, warnings)
 
 

@@ -1,7 +1,7 @@
-"""The steps of a run on its data: load, choose the instant, build features, score, publish.
+"""The steps of a run on its data: load, choose the instant, build features, score the open deals.
 
 Plain functions; none knows Prefect. Each takes the job, what earlier steps gave, and `say` for a word
-about what goes on. The steps that learn are in `pipelines.learning`.
+about what goes on. The steps that learn are in `pipelines.learning`, the last one in `pipelines.forecasting`.
 """
 
 from collections.abc import Mapping
@@ -41,13 +41,13 @@ from pipelines.progress import Say
 from pipelines.room_table import room_table
 from pipelines.rooms import deal_tables
 from serving.facts import deal_facts
-from serving.publish import publish
-from serving.published import Published, current_run_id, open_published
+from serving.publish import Publication
+from serving.published import current_run_id, open_published
 from serving.room import ROLES
 from serving.scoring import score_deals
 from serving.timing import KNOTS, TIMING, timing_table
 
-__all__ = ["Built", "View", "build_features", "choose_instant", "load_source", "publish_scores", "readable"]
+__all__ = ["Built", "View", "build_features", "choose_instant", "load_source", "readable", "score_open"]
 
 ORIGINS_FILE = "contract_origins.parquet"
 """How the deal behind each contract was won, in the folder of the run; see `features.origin`."""
@@ -132,20 +132,20 @@ def build_features(job: Job, view: View, say: Say, *, only: frozenset[str] | Non
     return Built(features, past=frame.filter(pc.invert(now)), open=frame.filter(now))
 
 
-def publish_scores(
+def score_open(
     job: Job, view: View, built: Built, model: WinModel, warnings: tuple[str, ...], say: Say
-) -> Published:
-    """Score the deals open at as_of, publish them and move the pointer; nothing moves if a check fails."""
+) -> Publication:
+    """Score the deals open at as_of: all that is published about them."""
     say(f"scoring {built.open.num_rows:,} open deals with {model.version}")
     ids: Any = built.open["opportunity_id"].to_pylist()
     with open_warehouse(job.workspace) as warehouse:
         tables = warehouse.tables(view.as_of)
-        facts = deal_facts(tables, view.as_of, ids)
+        facts = deal_facts(tables, view.as_of, ids, job.settings.segment)
         beside = deal_tables(tables, view.as_of, ids, say)
         beside[ROLES] = room_table(tables, view.as_of, readable(built.open, model), facts, model.room)
     beside |= _timing_of(readable(built.open, model), model)
     before, previous = _scores_before(job.workspace)
-    publication = score_deals(
+    return score_deals(
         model,
         readable(built.open, model),
         facts=facts,
@@ -156,8 +156,6 @@ def publish_scores(
         beside=beside,
         about={"note": model.note, "previous_run_id": previous, "warnings": list(warnings)},
     )
-    publish(job.workspace, job.run_id, publication)
-    return open_published(job.workspace, job.run_id)
 
 
 def _timing_of(frame: pa.Table, model: WinModel) -> dict[str, pa.Table]:
