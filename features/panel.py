@@ -61,9 +61,10 @@ class Panel:
 
     last: number of the last complete period (`features.periods`). series: account_id, product, first and
     last (numbers of its first and last period), ended (its contracts have churned), region, segment; one row
-    per account and product. amounts: account_id, product, period_start (date), amount, exposure (the part of
-    a mean period in which use could be recorded), by series and period. lives: see `features.exposure`.
-    contracts: see `features.panel_contracts`. Amounts are in `currency`.
+    per account and product. amounts: account_id, product, period_start (date), amount, exposure (the part
+    of a mean period in which use could be recorded), by series and period. lives: see `features.exposure`.
+    contracts: see `features.panel_contracts`. groups: region and segment of every account known, also of
+    those without use. Amounts are in `currency`.
     """
 
     as_of: datetime
@@ -75,6 +76,7 @@ class Panel:
     amounts: pa.Table
     contracts: pa.Table
     lives: pa.Table
+    groups: dict[str, tuple[str, str]]
     left_out: tuple[LeftOut, ...]
 
 
@@ -93,14 +95,15 @@ def consumption_panel(
     complete = counted & (number <= last)
     kept = rows.filter(pa.array(complete)).append_column("amount", pa.array(amounts[complete]))
     lives = life_table(kept, contracts, recent_from=last - _RECENT + 1)
+    groups = _groups(tables, calendar, segment)
     series, long = _series(kept, lives, last, period)
     notes = (
         *_left_out(rows, without, counted & ~complete),
         *_told(kept, contracts, int(pc.sum(pc.less(long["amount"], 0)).as_py() or 0)),
     )
     return Panel(
-        as_of, period, rates.currency, delay, last, _grouped(series, tables, calendar, segment), long,
-        contracts, lives, notes,
+        as_of, period, rates.currency, delay, last, _grouped(series, groups), long,
+        contracts, lives, groups, notes,
     )  # fmt: skip
 
 
@@ -268,15 +271,21 @@ def _number_of(day: Ints, period: Period) -> Ints:
     return (day - 4) // 7
 
 
-def _grouped(series: pa.Table, tables: Mapping[str, ir.Table], calendar: Calendar, segment: str) -> pa.Table:
-    """The series with the region and segment of their accounts, where the accounts are known by then."""
+def _groups(tables: Mapping[str, ir.Table], calendar: Calendar, segment: str) -> dict[str, tuple[str, str]]:
+    """Region and segment of each account recorded by then."""
     accounts = tables["accounts"]
     accounts = accounts.filter(accounts.known_at < ibis.literal(calendar.as_of, type="timestamp('UTC')"))
     grouped = accounts[segment].cast("string") if segment in accounts.columns else ibis.null("string")
-    known = accounts.select("account_id", "region", segment=grouped).to_pyarrow()
-    place = {account: i for i, account in enumerate(known["account_id"].to_pylist())}
-    at = pa.array([place.get(account) for account in series["account_id"].to_pylist()], pa.int64())
-    for name in ("region", "segment"):
-        values = pc.fill_null(known[name].combine_chunks().cast(pa.string()).take(at), UNKNOWN)
-        series = series.append_column(name, values)
+    known = accounts.select(
+        "account_id", region=accounts.region.coalesce(UNKNOWN), segment=grouped.coalesce(UNKNOWN)
+    ).to_pyarrow()
+    return {row["account_id"]: (row["region"], row["segment"]) for row in known.to_pylist()}
+
+
+def _grouped(series: pa.Table, groups: Mapping[str, tuple[str, str]]) -> pa.Table:
+    """The series with the region and segment of their accounts."""
+    accounts = series["account_id"].to_pylist()
+    for place, name in enumerate(("region", "segment")):
+        values = [groups.get(account, (UNKNOWN, UNKNOWN))[place] for account in accounts]
+        series = series.append_column(name, pa.array(values, pa.string()))
     return series

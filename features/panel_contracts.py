@@ -18,8 +18,8 @@ def contracts_known(tables: Mapping[str, ir.Table], as_of: datetime, rates: Rate
     """One row per contract recorded before as_of, by account_id, start and contract_id.
 
     Columns: contract_id, account_id, currency (as recorded), start_day and end_day (days since 1970, null
-    where not recorded), billing, committed (reporting currency; NaN without an amount or a rate) and outcome
-    (null unless decided before as_of).
+    where not recorded), billing, committed (reporting currency; NaN without an amount or a rate), outcome
+    (null unless decided before as_of) and known_day (when it was recorded).
     """
     calendar, now = Calendar(as_of, DAY), ibis.literal(as_of, type="timestamp('UTC')")
     rows = tables["contracts"].filter(lambda row: row.known_at < now)
@@ -27,6 +27,7 @@ def contracts_known(tables: Mapping[str, ir.Table], as_of: datetime, rates: Rate
     rows = rows.select(
         "contract_id", "account_id", "currency", "billing", "committed_amount",
         start_s=calendar.seconds(rows.start_at), end_s=calendar.seconds(rows.end_at),
+        known_s=calendar.seconds(rows.known_at),
         outcome=ibis.ifelse(decided, rows.outcome, ibis.null("string")),
     )  # fmt: skip
     found = rows.order_by("account_id", "start_s", "contract_id").to_pyarrow()
@@ -40,6 +41,7 @@ def contracts_known(tables: Mapping[str, ir.Table], as_of: datetime, rates: Rate
         "billing": found["billing"].cast(pa.string()),
         "committed": pa.array(converted.amounts),
         "outcome": found["outcome"].cast(pa.string()),
+        "known_day": _days(found["known_s"]),
     })  # fmt: skip
 
 

@@ -20,7 +20,10 @@ from features.periods import Period
 from models.arrays import FloatArray
 from models.consumption.history import History
 
-__all__ = ["boosted"]
+__all__ = ["AMOUNT", "boosted"]
+
+AMOUNT = "_amount"
+"""What the names of known columns end in that are amounts per mean period, and so divided by the level."""
 
 _LAGS: dict[Period, tuple[int, ...]] = {
     "monthly": (1, 2, 3, 6, 12), "weekly": (1, 2, 4, 8, 13, 26, 52),
@@ -41,6 +44,7 @@ def boosted(history: History, horizon: int, seed: int) -> FloatArray | None:
     rates = history.rates()
     names = [f"lag{lag}" for lag in _LAGS[history.period]]
     names += [_mean_name(window) for window in _MEANS[history.period]]
+    names += [name for name in history.ahead if name.endswith(AMOUNT)]
     known = _known_ahead(history)
     forecaster = _forecaster(history.period, seed)
     past = _frame(rates, known)

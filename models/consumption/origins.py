@@ -95,7 +95,7 @@ def scale_of(rates: FloatArray, history: History) -> FloatArray:
 
 def _origins(periods: int, horizon: int) -> tuple[int, ...]:
     """Periods known at each origin, the latest first."""
-    earliest = max(_LEAST_HISTORY, periods // 3, periods - horizon - horizon // 2)
+    earliest = max(_LEAST_HISTORY, periods // 2, periods - horizon - horizon // 2)
     span = periods - 1 - earliest
     if span < 0:
         return ()
