@@ -21,20 +21,14 @@ from serving.durable import settle_folder, write_durably
 from serving.export_cells import Cell, cells, safe_text
 from serving.export_columns import SHEETS, ExportColumn, column_of
 from serving.export_xlsx import Sheet, workbook_bytes
-from serving.published import Published
 
-__all__ = ["About", "export", "export_run", "run_parts"]
+__all__ = ["REPORTED", "About", "export"]
 
 _OWN = "own currency"
 _ABOUT = "about"
-_FILES = {
-    "forecast_summary": "forecast_summary.parquet",
-    "bookings_forecast": "bookings_forecast.parquet",
-    "renewals": "renewal_scores.parquet",
-    "consumption": "consumption_forecast.parquet",
-    "change": "forecast_change.parquet",
-}
-"""The parts of a run that finance reads, by the file each is in."""
+
+REPORTED = "_reported"
+"""Ends the name of a column that holds another's amounts in the reporting currency."""
 
 
 @dataclass(frozen=True)
@@ -74,33 +68,14 @@ def export(tables: Mapping[str, pa.Table], path: Path, *, about: About) -> Path:
     return path
 
 
-def export_run(published: Published, path: Path, *, currency: str, notes: Sequence[str] = ()) -> Path:
-    """Write what finance reads of a published run; currency: the reporting one. See `export`."""
-    parts = run_parts(published)
-    models = {"win": published.model_version}
-    for name, table in parts.items():
-        column = next((one for one in ("model_version", "model") if one in table.column_names), None)
-        if column and name != "open_deals":
-            models[name] = ", ".join(
-                sorted({str(one) for one in pc.unique(table[column]).to_pylist() if one})
-            )
-    return export(parts, path, about=About(published.as_of, published.run_id, currency, models, notes))
-
-
-def run_parts(published: Published) -> dict[str, pa.Table]:
-    """The tables of a published run that finance reads, by part, and the open deals with their chance."""
-    there = published.manifest["files"]
-    parts = {part: published.table(file) for part, file in _FILES.items() if file in there}
-    deals, scores = (published.table(f"win_{name}.parquet") for name in ("deals", "scores"))
-    place = pc.index_in(deals["opportunity_id"], value_set=scores["opportunity_id"].combine_chunks())
-    return parts | {"open_deals": deals.append_column("p_win", scores["p_win"].take(place))}
-
-
 def _sheet(name: str, table: pa.Table, currency: str) -> Sheet:
     """The part with its headers; amounts name their currency, or say that each row has its own."""
-    columns = [column_of(field.name, field.type) for field in table.schema]
+    columns = [column_of(field.name, field.type, part=name) for field in table.schema]
     code = _currency(table, currency)
-    headers = [f"{column.title}{_unit(column, code)}" for column in columns]
+    headers = [
+        f"{column.title}{_unit(column, currency if column.name.endswith(REPORTED) else code)}"
+        for column in columns
+    ]
     return Sheet(name, columns, headers, [cells(table[column.name]) for column in columns])
 
 

@@ -32,7 +32,7 @@ SHEETS = {
 
 _QUANTILE = "with this much or less in {} of 100 simulated futures"
 _MEANINGS: dict[str, tuple[str, Unit, str]] = {
-    "mean": ("Expected", "money", "the mean over all simulated futures"),
+    "mean": ("Expected", "money", "the mean over all futures; means of parts add up, quantiles do not"),
     "p10": ("P10", "money", _QUANTILE.format(10)),
     "p50": ("P50", "money", _QUANTILE.format(50)),
     "p90": ("P90", "money", _QUANTILE.format(90)),
@@ -43,9 +43,20 @@ _MEANINGS: dict[str, tuple[str, Unit, str]] = {
     "drawdown": ("Draw-down", "money", "use that a commitment already pays for"),
     "overage": ("Overage", "money", "use beyond the commitment"),
     "postpay": ("Post-pay", "money", "use that is paid for as it happens"),
-    "uncontracted": ("Without contract", "money", "use that no contract covers"),
-    "after_term": ("After the term", "money", "use after the present term, should the contract renew"),
+    "uncontracted": ("Without contract", "money", "use that no contract with known billing covers"),
+    "after_term": (
+        "After the term",
+        "money",
+        "the part of the expected use that comes only if the contract renews",
+    ),
     "amount": ("Amount", "money", "as it stood in the CRM at as_of"),
+    "amount_reported": ("Amount", "money", "at the exchange rate known at as_of; empty without a rate"),
+    "committed_amount_reported": (
+        "Committed amount",
+        "money",
+        "at the exchange rate known at as_of; empty without a rate",
+    ),
+    "largest_amount": ("Largest amount", "money", "of the one row that moved the most"),
     "committed_amount": ("Committed amount", "money", "committed for the present term"),
     "part": ("Part", "text", "new business, renewals and consumption are never added to each other"),
     "level": ("Level", "text", "what the row sums over"),
@@ -56,15 +67,20 @@ _MEANINGS: dict[str, tuple[str, Unit, str]] = {
     "p_win": ("Chance of winning", "percent", "of 100 deals given it, about so many are won"),
     "p_renew": ("Chance of renewal", "percent", "of 100 contracts given it, about so many renew"),
     "previous_p_renew": ("Chance before", "percent", "the chance in the run before"),
+    "previous_p_win": ("Chance before", "percent", "the chance in the run before"),
     "expected_ratio": ("Expected ratio", "ratio", "renewed ÷ committed amount, churn counted as 0"),
     "ratio_low": ("Ratio, low", "ratio", "lower end of the 80 % interval of the ratio"),
     "ratio_high": ("Ratio, high", "ratio", "upper end of the 80 % interval of the ratio"),
+    "ratio_if_renewed_low": ("Ratio if renewed, low", "ratio", "lower end of its 80 % interval"),
+    "ratio_if_renewed_high": ("Ratio if renewed, high", "ratio", "upper end of its 80 % interval"),
+    "ratio_if_renewed_sd": ("Ratio if renewed, sd", "ratio", "standard deviation around it"),
     "ratio_if_renewed": ("Ratio if renewed", "ratio", "renewed ÷ committed amount of contracts that renew"),
     "days_left": ("Days left", "days", "from as_of to the end of the term; negative once it is over"),
     "overdue": ("Overdue", "flag", "the term is over, and there is no outcome yet"),
     "end_at": ("End of term", "time", "UTC"),
     "as_of": ("As of", "time", "UTC; only what was recorded before it is known"),
     "expected_close_on": ("Expected close", "date", "as the seller has it"),
+    "base_log_odds": ("Base log-odds", "number", "where the contributions start from"),
     "log_odds": ("Log-odds", "number", "ln(p ÷ (1 - p)) of the chance"),
     "evidence": ("Evidence", "text", "how such chances came true out of time"),
     "top_reason": ("First reason", "text", "what moves the chance most"),
@@ -72,16 +88,22 @@ _MEANINGS: dict[str, tuple[str, Unit, str]] = {
     "segment": ("Segment", "text", "the group of accounts that finance reports by"),
     "model_version": ("Model version", "text", "the model that made the figure"),
 }
+_OF_PART = {
+    ("change", "amount"): "what the term adds to the forecast",
+    ("change", "items"): "rows that the term is about",
+}
+"""Meanings that differ in one part, by (part, column)."""
 
 
-def column_of(name: str, kind: pa.DataType) -> ExportColumn:
+def column_of(name: str, kind: pa.DataType, *, part: str = "") -> ExportColumn:
     """The column of that name: as told above, else by the endings of its name, else by its type.
 
     >>> column_of("n_contacts", pa.int64()).unit, column_of("p_churn", pa.float64()).unit
     ('count', 'percent')
     """
     title, unit, meaning = _MEANINGS.get(name, (_title(name), _unit_of(name, kind), ""))
-    return ExportColumn(name, title, unit if _fits(unit, kind) else _unit_of_type(kind), meaning)
+    fitting = unit if _fits(unit, kind) else _unit_of_type(kind)
+    return ExportColumn(name, title, fitting, _OF_PART.get((part, name), meaning))
 
 
 def _title(name: str) -> str:

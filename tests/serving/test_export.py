@@ -15,7 +15,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from data.errors import UsageError
 from serving.durable import file_sha256
-from serving.export import About, export, export_run
+from serving.export import About, export
+from serving.export_run import export_run
 from serving.published import Published
 
 AS_OF = datetime(2026, 1, 5, tzinfo=UTC)
@@ -251,12 +252,12 @@ def test_the_same_tables_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
 
 
-def published(folder: Path, tables: dict[str, pa.Table]) -> Published:
+def published(folder: Path, tables: dict[str, pa.Table], **about: Any) -> Published:
     files = {}
     for name, table in tables.items():
         pq.write_table(table, folder / name)
         files[name] = {"sha256": file_sha256(folder / name)}
-    manifest = {"files": files, "as_of": AS_OF.isoformat(), "model_version": "win-7"}
+    manifest = {"files": files, "as_of": AS_OF.isoformat(), "model_version": "win-7", "about": about}
     return Published("run-1", folder, manifest)
 
 
@@ -277,6 +278,24 @@ def test_a_run_is_exported_with_its_open_deals_and_the_models_behind_each_part(t
     told = [[cell.value for cell in row] for row in book["about"].iter_rows()]
     assert ["model", "win", None, "win-7"] in told
     assert ["model", "renewals", None, "renewal-3"] in told
+
+
+def test_amounts_of_deals_stand_in_the_reporting_currency_too_where_there_is_a_rate(tmp_path: Path) -> None:
+    ids = ["D1", "D2", "D3", "D4"]
+    deals = {"currency": ["EUR", "usd", "JPY", "USD"], "amount": [1.0, 2.0, 3.0, None], "stage": ["x"] * 4}
+    run = published(
+        tmp_path,
+        {
+            "win_scores.parquet": pa.table({"opportunity_id": ids, "p_win": [0.5] * 4}),
+            "win_deals.parquet": pa.table({"opportunity_id": ids, **deals}),
+        },
+        forecast={"currency": "EUR", "rates": {"EUR": 1.0, "USD": 0.5}, "notes": ["no contracts"]},
+    )
+    book = openpyxl.load_workbook(export_run(run, tmp_path / "out.xlsx", notes=["said by hand"]))
+    rows = [[cell.value for cell in row][2:4] for row in book["open_deals"].iter_rows()]
+    assert rows == [["Amount (own currency)", "Amount (EUR)"], [1, 1], [2, 1], [3, None], [None, None]]
+    told = [row[3].value for row in book["about"].iter_rows() if row[0].value in ("currency", "note")]
+    assert told == ["EUR", "no contracts", "1 USD = 0.5 EUR, known at as_of", "said by hand"]
 
 
 _EXPORT = """
