@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from models.arrays import BoolArray, FloatArray, IntArray
 from models.forecast.chance import Levels, normal_scores, stream
@@ -30,6 +31,9 @@ __all__ = [
 CENTS = 100.0
 _BLOCK = 256
 _SPREAD_STEPS = 256
+
+Singles = npt.NDArray[np.float32]
+"""Chances in single precision: sixteen million steps, at half the time."""
 
 Sums = dict[str, FloatArray]
 """By level: hundredths by key, month and draw, shape (keys, months, draws)."""
@@ -89,12 +93,12 @@ class Shocked:
         """The place of each draw's pair of levels."""
         return self.chance.of_draw * self.share.shifts.size + self.share.of_draw
 
-    def thresholds(self, lots: Lots) -> FloatArray:
+    def thresholds(self, lots: Lots) -> Singles:
         """By lot, month and pair of levels: what a uniform must fall below for it to happen by then."""
         chance = self.chance.chances(lots.log_odds)
         share = self.share.shares(lots.share)
         joint = chance[:, None, :, None] * share[:, :, None, :]
-        return joint.reshape(*lots.share.shape, -1)
+        return joint.reshape(*lots.share.shape, -1).astype(np.float32)
 
 
 def empty_sums(cells: Cells, months: int, draws: int) -> Sums:
@@ -135,7 +139,8 @@ def change_lots(before: Lots, after: Lots, cells: Cells, shocked: Shocked, into:
 
 def happens(lots: Lots, shocked: Shocked) -> BoolArray:
     """Whether a lot happens, whenever, in each draw: shape (n, draws)."""
-    chances, found = shocked.chance.chances(lots.log_odds), np.zeros((len(lots.ids), shocked.draws), np.bool_)
+    chances = shocked.chance.chances(lots.log_odds).astype(np.float32)
+    found = np.zeros((len(lots.ids), shocked.draws), np.bool_)
     for row, chance in enumerate(chances):
         found[row] = _uniforms(lots, row, shocked) < chance.take(shocked.chance.of_draw)
     return found
@@ -154,28 +159,26 @@ def _add(lots: Lots, cells: Cells, shocked: Shocked, into: Sums, worth: Callable
             buffer[:] = 0.0
 
 
-def _tables(lots: Lots, shocked: Shocked) -> Iterator[FloatArray]:
+def _tables(lots: Lots, shocked: Shocked) -> Iterator[Singles]:
     """The thresholds of each lot, made for a block of them at a time."""
     for start in range(0, len(lots.ids), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(lots.ids)))
         yield from shocked.thresholds(lots.at(rows))
 
 
-def _uniforms(lots: Lots, row: int, shocked: Shocked) -> FloatArray:
-    """The lot's numbers: of single precision, which holds sixteen million steps and takes half the time."""
-    single = stream(shocked.seed, lots.kind, lots.ids[row]).random(shocked.draws, dtype=np.float32)
-    return single.astype(np.float64)
+def _uniforms(lots: Lots, row: int, shocked: Shocked) -> Singles:
+    """The lot's numbers, from 0 to below 1, one a draw."""
+    return stream(shocked.seed, lots.kind, lots.ids[row]).random(shocked.draws, dtype=np.float32)
 
 
-def _land(
-    uniform: FloatArray, table: FloatArray, pair: IntArray, worth: FloatArray, buffer: FloatArray
-) -> None:
+def _land(uniform: Singles, table: Singles, pair: IntArray, worth: FloatArray, buffer: FloatArray) -> None:
     """Add the lot's worth to the months of the draws in which it happens."""
     draw = np.flatnonzero(uniform < table[-1].take(pair))
     level, held = pair.take(draw), uniform.take(draw)
-    month = np.zeros(draw.size, dtype=np.int64)
-    for reached in table[:-1]:
-        month += held >= reached.take(level)
+    reached = np.zeros(draw.size, dtype=np.int16)
+    for month_before in table[:-1]:
+        reached += (held >= month_before.take(level)).view(np.int8)
+    month = reached.astype(np.int64)
     amount = worth
     if worth.size > 1:
         high = table[month, level]

@@ -5,7 +5,6 @@ thousands of series need not be drawn one by one to know their sum. What falls a
 counts in the draws in which it renews: the very draws of the renewals.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,49 +55,58 @@ class Usage:
 
 def add_consumption(usage: Usage, shocked: Shocked, cells: Cells, into: Sums) -> None:
     """Add all series: whole hundredths by level, key, month and draw, before the common factor."""
-    _add(usage, range(cells.count), shocked, cells, into, 1.0)
+    renewed = _renewed(usage, np.arange(cells.cell.size), shocked)
+    for cell in range(cells.count):
+        rows = np.flatnonzero(cells.cell == cell)
+        paths = _paths(usage, shocked, cells.names[cell])
+        add_cell(_drawn(usage, rows, renewed, paths), cells, cell, into)
 
 
 def change_consumption(before: Usage, after: Usage, shocked: Shocked, cells: Cells, into: Sums) -> None:
     """Bring sums that hold `before` to what they are with `after`: cells that differ are drawn again."""
-    which = [int(cell) for cell in np.unique(cells.cell[before.differs(after)])]
-    _add(before, which, shocked, cells, into, -1.0)
-    _add(after, which, shocked, cells, into, 1.0)
-
-
-def _add(usage: Usage, which: Iterable[int], shocked: Shocked, cells: Cells, into: Sums, sign: float) -> None:
+    which = np.unique(cells.cell[before.differs(after)])
+    every = np.flatnonzero(np.isin(cells.cell, which))
+    was, now = (_renewed(usage, every, shocked) for usage in (before, after))
     for cell in which:
         rows = np.flatnonzero(cells.cell == cell)
-        used = _cell(usage, rows, shocked)
-        used *= _own_factor(usage, rows, shocked, cells.names[cell])
-        add_cell(sign * np.rint(used), cells, cell, into)
+        paths = _paths(after, shocked, cells.names[cell])
+        changed = _drawn(after, rows, now, paths) - _drawn(before, rows, was, paths)
+        add_cell(changed, cells, int(cell), into)
 
 
-def _cell(usage: Usage, rows: IntArray, shocked: Shocked) -> FloatArray:
-    """The mean of a cell's series given which contracts renew, shape (months, draws), in hundredths."""
-    used, m = usage.consumption, usage.consumption.mean.shape[1]
+def _renewed(usage: Usage, rows: IntArray, shocked: Shocked) -> dict[int, BoolArray]:
+    """By contract that some of the series hang on: in which draws it renews."""
+    used = usage.consumption
+    waits = rows[(used.contract[rows] >= 0) & used.after_term[rows].any(axis=1)]
+    contracts = np.unique(used.contract[waits])
+    lots = renewal_lots(usage.renewals, used.mean.shape[1]).at(contracts)
+    return dict(zip(contracts.tolist(), happens(lots, shocked), strict=True))
+
+
+def _drawn(usage: Usage, rows: IntArray, renewed: dict[int, BoolArray], paths: FloatArray) -> FloatArray:
+    """What a cell's series use, shape (months, draws), in whole hundredths."""
+    used = usage.consumption
     mean, contract = used.mean[rows] * CENTS, used.contract[rows]
     later = mean * np.where(contract >= 0, 1.0, 0.0)[:, None] * used.after_term[rows]
-    drawn = np.repeat((mean - later).sum(axis=0)[:, None], shocked.draws, axis=1)
+    drawn = np.repeat((mean - later).sum(axis=0)[:, None], paths.shape[1], axis=1)
     waits = later.any(axis=1)
     contracts, place = np.unique(contract[waits], return_inverse=True)
-    by_contract = np.zeros((contracts.size, m))
+    by_contract = np.zeros((contracts.size, mean.shape[1]))
     np.add.at(by_contract, place, later[waits])
-    renewed = happens(renewal_lots(usage.renewals, m).at(contracts), shocked)
-    for amounts, goes_on in zip(by_contract, renewed, strict=True):
+    for one, amounts in zip(contracts.tolist(), by_contract, strict=True):
         first = int(np.flatnonzero(amounts)[0])
-        drawn[first:] += amounts[first:, None] * goes_on
-    return drawn
+        drawn[first:] += amounts[first:, None] * renewed[one]
+    return np.rint(drawn * _own_factor(used, rows, paths))
 
 
-def _own_factor(usage: Usage, rows: IntArray, shocked: Shocked, name: str) -> FloatArray:
+def _paths(usage: Usage, shocked: Shocked, name: str) -> FloatArray:
+    months, persistence = usage.consumption.mean.shape[1], usage.shocks.consumption_persistence
+    return persistent_scores(shocked.draws, months, persistence, shocked.seed, f"consumption of {name}")
+
+
+def _own_factor(used: Consumption, rows: IntArray, paths: FloatArray) -> FloatArray:
     """The cell's own error, shape (months, draws), mean 1: the root of the sum of its series' variances."""
-    mean = usage.consumption.mean[rows]
-    total = mean.sum(axis=0)
-    spread = np.sqrt(((mean * usage.consumption.relative_sd[rows]) ** 2).sum(axis=0))
+    total = used.mean[rows].sum(axis=0)
+    spread = np.sqrt(((used.mean[rows] * used.relative_sd[rows]) ** 2).sum(axis=0))
     log_sd = lognormal_sd(np.divide(spread, total, out=np.zeros_like(total), where=total > 0))
-    persistence = usage.shocks.consumption_persistence
-    paths = persistent_scores(
-        shocked.draws, mean.shape[1], persistence, shocked.seed, f"consumption of {name}"
-    )
     return np.exp(log_sd[:, None] * paths - log_sd[:, None] ** 2 / 2)

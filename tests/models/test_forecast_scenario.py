@@ -48,7 +48,7 @@ def changes_of(held):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_a_scenario_equals_a_simulation_of_the_changed_book_to_the_last_bit(data):
     seed = data.draw(st.sampled_from(sorted(BOOKS)))
