@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-from hierarchicalforecast.methods import MinTraceSparse  # type: ignore[import-untyped]
+from hierarchicalforecast.methods import MinTrace  # type: ignore[import-untyped]
 
 from features.periods import Period
 from models.arrays import FloatArray, IntArray
@@ -102,7 +102,7 @@ def min_trace(
     # the library takes errors and finds their variance: two errors that have it, and do not cancel
     spread = np.sqrt(np.maximum(variance, 1e-4) / 2)[:, None]
     errors = np.concatenate([spread, 3 * spread], axis=1)
-    fitted = MinTraceSparse(method="wls_var").fit_predict(
+    fitted = MinTrace(method="wls_var").fit_predict(
         S=S, y_hat=every, y_insample=errors, y_hat_insample=np.zeros_like(errors)
     )
     return np.maximum(np.asarray(fitted["mean"])[offset:], 0.0)
