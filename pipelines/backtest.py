@@ -18,6 +18,7 @@ from data.settings import Settings
 from data.warehouse import Warehouse, open_warehouse
 from features.feature import Feature
 from models.backtest.bookings import BookingsAt
+from models.backtest.consumption import deciding_contracts
 from models.backtest.replay import Origin, Replayed, replay
 from models.backtest.rows import SCHEMA
 from models.backtest.scores import NOMINAL, score_rows, sentences
@@ -38,6 +39,7 @@ from pipelines.replaying import (
     Material,
     as_were,
     build_material,
+    consumption_at,
     contracted,
     fit_at,
     renewals_at,
@@ -137,6 +139,8 @@ def _replayed(
     rates = Rates.read(warehouse.tables(at), at).to(material.currency)
     origin = Origin(months, material.currency, material.view.as_of)
     origin, notes = _with_renewals(origin, tables, ready, champions, rates, say)
+    say("forecasting consumption")
+    origin = _with_consumption(origin, tables, material, rates)
     win = champions.win
     fitted = (
         fit_at(tables, material, ready.built, ready.features, at, say)
@@ -181,6 +185,20 @@ def _with_renewals(
         return origin, (why,)
     made = renewals_at(tables, ready.material, ready.held, rates, origin.months, champions.renewal, say)
     return replace(origin, renewals=made), ()
+
+
+def _with_consumption(
+    origin: Origin, tables: Mapping[str, ir.Table], material: Material, rates: Rates
+) -> Origin:
+    """The origin with its consumption, where any use was known."""
+    used = consumption_at(tables, material, rates, origin.months)
+    if used is None:
+        return origin
+    decides = {}
+    if origin.renewals:
+        renewals, book = origin.renewals
+        decides = deciding_contracts(book, renewals.accounts_of(book), origin.months)
+    return replace(origin, consumption=(used, used.book(decides)))
 
 
 def _measured(rows: pa.Table, plan: Plan, replayed: Sequence[_Past]) -> Shocks:

@@ -32,7 +32,14 @@ from pipelines.renewing import (
 )
 from pipelines.steps import ORIGINS_FILE, View
 
-__all__ = ["LearntRenewals", "RenewalPart", "learn_renewals", "score_with_champion", "settle_renewals"]
+__all__ = [
+    "LearntRenewals",
+    "RenewalPart",
+    "learn_renewals",
+    "score_unregistered",
+    "score_with_champion",
+    "settle_renewals",
+]
 
 _NONE = "no contract was decided yet: renewals are not forecast"
 
@@ -106,6 +113,21 @@ def settle_renewals(job: Job, view: View, learnt: LearntRenewals | str, say: Say
         waiting=learnt.built.waiting,
         model=serving.model,
         predictions=learnt.evaluation.predictions if learnt.evaluation else None,
+    )
+
+
+def score_unregistered(job: Job, view: View, learnt: LearntRenewals | str, say: Say) -> RenewalPart:
+    """Score the waiting contracts with the trained model if it shows skill, else with the baseline."""
+    if isinstance(learnt, str):
+        return RenewalPart(notes=(learnt,))
+    model, found = learnt.model, learnt.evaluation
+    if found is not None and not found.claims_skill:
+        model = renewal_baseline(job, learnt.rows, learnt.features, str(found.document["headline"]))
+    return RenewalPart(
+        score_renewals(job, view, learnt.built, model, say),
+        waiting=learnt.built.waiting,
+        model=model,
+        predictions=found.predictions if found else None,
     )
 
 

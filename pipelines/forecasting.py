@@ -15,7 +15,6 @@ from models.arrays import FloatArray
 from models.backtest.bookings import BookingsAt, amount_drift
 from models.backtest.history import read_deals
 from models.backtest.shocks import shocks_from_test
-from models.backtest.stored import read_shocks
 from models.forecast.change import Rescored
 from models.forecast.months import Months
 from models.forecast.shocks import Shocks
@@ -32,7 +31,7 @@ from serving.publish import Publication, publish
 from serving.published import Published, current_run_id, open_published
 from serving.renewals import SCORES
 
-__all__ = ["Parts", "publish_run"]
+__all__ = ["Parts", "forecast_publication", "publish_run"]
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,15 @@ class Parts:
     """What a forecast is made from beside the open deals.
 
     used: the consumption forecast by file name. notes: what could not be forecast, in words. predictions: the
-    win model's out-of-time test predictions, None where nothing was trained.
+    win model's out-of-time test predictions, None where nothing was trained. shocks: their measured sizes,
+    None for what the predictions tell.
     """
 
     renewals: RenewalPart
     used: Mapping[str, pa.Table] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     predictions: pa.Table | None = None
+    shocks: Shocks | None = None
 
 
 def publish_run(
@@ -56,9 +57,17 @@ def publish_run(
 
     Nothing moves if a check fails.
     """
-    scored = score_open(job, view, built, model, warnings, say)
-    publish(job.workspace, job.run_id, _with_forecast(job, view, built, scored, model, parts, say))
+    made = forecast_publication(job, view, built, model, parts, warnings, say)
+    publish(job.workspace, job.run_id, made)
     return open_published(job.workspace, job.run_id)
+
+
+def forecast_publication(
+    job: Job, view: View, built: Built, model: WinModel, parts: Parts, warnings: tuple[str, ...], say: Say
+) -> Publication:
+    """What `publish_run` publishes."""
+    scored = score_open(job, view, built, model, warnings, say)
+    return _with_forecast(job, view, built, scored, model, parts, say)
 
 
 def _with_forecast(
@@ -70,7 +79,7 @@ def _with_forecast(
     with open_warehouse(job.workspace) as warehouse:
         tables = warehouse.tables(view.as_of)
         before = _published_before(job)
-        shocks = _shocks(job, parts.predictions, renewals, before)
+        shocks = parts.shocks or _shocks(parts, before)
         about = _about(job, view, tables, shocks, (*parts.notes, *renewals.notes))
         closed = closed_deals(tables, view.as_of)
     further = {**renewals.tables, **parts.used, CLOSED_FILE: closed}
@@ -112,15 +121,10 @@ def _about(
     )
 
 
-def _shocks(
-    job: Job, predictions: pa.Table | None, renewals: RenewalPart, before: Published | None
-) -> Shocks:
-    """The last backtest's shocks, else those that the test predictions show, else those of the run before."""
-    stored = read_shocks(job.workspace)
-    if stored is not None:
-        return stored
-    if predictions is not None:
-        return shocks_from_test(predictions, renewals=renewals.predictions)
+def _shocks(parts: Parts, before: Published | None) -> Shocks:
+    """The shocks that the test predictions show, else those of the run before."""
+    if parts.predictions is not None:
+        return shocks_from_test(parts.predictions, renewals=parts.renewals.predictions)
     if before is not None and has_forecast(before):
         return Shocks.from_dict(before.manifest["about"][ABOUT]["shocks"])
     return Shocks()

@@ -10,6 +10,7 @@ from data.extract import ExtractReport
 from data.settings import Settings
 from features.feature import Feature
 from models.audit import AuditReport
+from models.backtest.stored import read_shocks
 from models.evaluation import Evaluation
 from models.promotion import promote, rollback
 from models.registry import CHALLENGER, CHAMPION, Registered, alias_version, fetch
@@ -127,7 +128,15 @@ def score_part(settings: Settings, console: Console) -> Published:
             warnings = (*warnings, why)
         with progress.stage("Scoring contracts") as say:
             renewals = score_with_champion(job, view, say)
-        return do(publish_run, job, view, built, champion, Parts(renewals), (*warnings, *renewals.warnings))
+        return do(
+            publish_run,
+            job,
+            view,
+            built,
+            champion,
+            Parts(renewals, shocks=read_shocks(job.workspace)),
+            (*warnings, *renewals.warnings),
+        )
 
 
 def promote_part(settings: Settings, version: str | None, force: str | None, console: Console) -> Judged:

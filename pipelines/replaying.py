@@ -7,6 +7,7 @@ is a law that tests hold. Labels are those known at the origin, so a model fitte
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import ibis
 import ibis.expr.types as ir
@@ -33,6 +34,7 @@ from models.backtest.origins import origin_slots
 from models.backtest.renewals import RenewalsAt
 from models.backtest.shocks import shocks_from_test
 from models.censoring import window_weights
+from models.consumption.use import forecast_use
 from models.forecast.book import Renewals
 from models.forecast.months import Months
 from models.forecast.shocks import Shocks
@@ -55,6 +57,7 @@ __all__ = [
     "Material",
     "as_were",
     "build_material",
+    "consumption_at",
     "contracted",
     "fit_at",
     "renewals_at",
@@ -200,15 +203,16 @@ def renewals_at(
 
 
 def consumption_at(
-    tables: Mapping[str, ir.Table], material: Material, origin: datetime, rates: Rates, months: Months
+    tables: Mapping[str, ir.Table], material: Material, rates: Rates, months: Months
 ) -> ConsumptionAt | None:
-    """The series of an origin and what came of them; None where no use was known then."""
-    segment = material.settings.segment
-    then = consumption_panel(tables, origin, period="monthly", rates=rates, segment=segment)
+    """The consumption forecast of an origin, and what came; None where no use was known then."""
+    settings, end = material.settings, material.view.as_of
+    panel = partial(consumption_panel, period="monthly", rates=rates, segment=settings.segment)
+    then = panel(tables, months.as_of)
     if not then.series.num_rows:
         return None
-    now = consumption_panel(tables, material.view.as_of, period="monthly", rates=rates, segment=segment)
-    return ConsumptionAt(then, now, months)
+    made = forecast_use(then, horizon=months.count, seed=settings.seed, overdue_days=settings.overdue_days)
+    return ConsumptionAt(then, panel(tables, end), months, made) if made.ids else None
 
 
 def _drawn(

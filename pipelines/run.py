@@ -10,6 +10,7 @@ from rich.console import Console
 from data.errors import WarehouseBusyError
 from data.lock import workspace_lock
 from data.settings import Settings
+from models.backtest.stored import read_shocks
 from models.evaluation import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from models.registry import Registered, RegistryUnreachableError
 from models.timing.study import TIMING_FILE
@@ -85,7 +86,8 @@ def win_run(job: Job, do: Do) -> RunResult:
     registered, away = _unless_away(do, job, view, trained, evaluation, audited)
     serving = do(choose_model, job, view, rows, features, trained, evaluation, registered)
     renewals = do(settle_renewals, job, view, do(learn_renewals, job, view))
-    parts = Parts(renewals, predictions=evaluation.predictions if evaluation else None)
+    predictions = evaluation.predictions if evaluation else None
+    parts = Parts(renewals, predictions=predictions, shocks=read_shocks(job.workspace))
     warnings = (
         *loaded.warnings, *_audit_warnings(audited.dropped), *away, *serving.warnings, *renewals.warnings,
     )  # fmt: skip

@@ -2,7 +2,17 @@
 
 import typer
 
-from pipelines.cli import auditing, backtest, modelling, reading, running, segments, upkeep, worth
+from pipelines.cli import (
+    auditing,
+    backtest,
+    forecasting,
+    modelling,
+    reading,
+    running,
+    segments,
+    upkeep,
+    worth,
+)
 
 __all__ = ["app", "main"]
 
@@ -17,7 +27,7 @@ app = typer.Typer(
 _COMMANDS = (
     running.demo, upkeep.init, running.simulate, running.run, running.extract, auditing.audit,
     modelling.train, modelling.evaluate, modelling.score, reading.deals, reading.renewals,
-    reading.explain, reading.evidence,
+    reading.explain, reading.evidence, forecasting.forecast,
     modelling.promote, modelling.rollback, segments.segments, worth.worth, backtest.backtest,
     upkeep.schedule, upkeep.doctor,
 )  # fmt: skip
