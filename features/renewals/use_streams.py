@@ -143,7 +143,7 @@ def value_rows(known: Known) -> ir.Table:
     elapsed_days = ibis.greatest((rows.at_s - rows.begins_s) // DAY, 1).cast("float64")
     term_days = ibis.greatest((rows.end_s - rows.begins_s) // DAY, 1).cast("float64")
     due = rows.committed.cast("float64") * elapsed_days / term_days * SMALL_SHARE
-    due = ibis.greatest(due.fill_null(0.0), 0.0)
+    due = ibis.ifelse(rows.end_s.notnull() & (rows.committed > 0), due, 0.0)  # greatest skips nulls
     money = rows.money.cast("float64")
     reached = ibis.ifelse(rows.amounts > 0, (money > 0) & (money >= due), rows.units > 0)
     rows = rows.filter(reached)
