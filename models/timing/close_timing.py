@@ -22,13 +22,22 @@ from models.encoding import Encoder
 from models.timing.hazards import Hazards, checked_days
 from models.timing.stage_age import StageAge
 
-__all__ = ["AGE", "EXPECTED", "CloseTiming", "Trees", "clocks_of", "matrix", "timing_columns"]
+__all__ = [
+    "AGE",
+    "EXPECTED",
+    "TIME_FEATURES",
+    "CloseTiming",
+    "Trees",
+    "clocks_of",
+    "matrix",
+    "timing_columns",
+]
 
 Basis = Literal["model", "stage_age"]
 
 AGE, EXPECTED = "deal_age_days", "days_to_expected_close"
 
-_READ = frozenset({
+TIME_FEATURES = frozenset({
     # where the deal stands, how it came there and how fast
     AGE, EXPECTED, "stage", "stage_position", "crm_stage_probability", "forecast_category", "days_in_stage",
     "days_in_stage_vs_norm", "stage_changes", "stage_regressions", "close_date_pushes", "days_pushed",
@@ -51,7 +60,9 @@ _BATCH = 8192
 def timing_columns(encoder: Encoder) -> Encoder:
     """The part of an encoder that close timing reads: where a deal stands, how fast it came there, what is
     due, and the user's own fields."""
-    return Encoder(tuple(one for one in encoder.columns if one.name in _READ or one.family == "custom"))
+    return Encoder(
+        tuple(one for one in encoder.columns if one.name in TIME_FEATURES or one.family == "custom")
+    )
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from models.arrays import BoolArray, FloatArray, deal_codes
 from models.boosting import Shape, dataset, fit_booster, fit_with_early_stopping
+from models.columns import only
 from models.encoding import Encoder
 from models.metrics import row_log_loss
 from models.split import Split
 from models.timing.at_risk import AtRisk, Followed, bin_edges
 from models.timing.close_timing import CloseTiming, Trees, clocks_of, matrix, timing_columns
-from models.timing.stage_age import StageAge
+from models.timing.stage_age import STAGE_AND_AGE, StageAge
 
 __all__ = ["learn_timing", "plain_timing"]
 
@@ -62,7 +63,7 @@ def plain_timing(
     rows = np.arange(frame.num_rows) if inside is None else np.flatnonzero(inside)
     followed = Followed.of(labels, end).take(rows)
     edges = bin_edges(followed)
-    curves = StageAge.fit(frame.take(rows), followed.at_risk(edges), edges)
+    curves = StageAge.fit(only(frame, STAGE_AND_AGE).take(rows), followed.at_risk(edges), edges)
     return CloseTiming(tuple(edges.tolist()), curves)
 
 

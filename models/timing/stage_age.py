@@ -17,7 +17,10 @@ from models.baselines import column_numbers, column_texts
 from models.timing.at_risk import AtRisk
 from models.timing.hazards import Hazards
 
-__all__ = ["StageAge"]
+__all__ = ["STAGE_AND_AGE", "StageAge"]
+
+STAGE_AND_AGE = ("stage", "deal_age_days")
+"""The columns of the feature frame that the plain curves read, if it has them."""
 
 _PULL = 50.0
 """Snapshots' weight of the coarser group; a deal's snapshots tell much the same, so this is a few deals."""
@@ -39,7 +42,7 @@ class StageAge:
 
     @classmethod
     def fit(cls, frame: pa.Table, risk: AtRisk, edges: FloatArray) -> "StageAge":
-        """Counted on the pairs of snapshot and bin; frame: the snapshots, with stage and deal_age_days."""
+        """Counted on the pairs of snapshot and bin; frame: the snapshots."""
         age = column_numbers(frame, "deal_age_days")
         ages = np.unique(np.nanquantile(age, _BANDS)) if np.isfinite(age).any() else np.array([])
         stages, of_stage = np.unique(column_texts(frame, "stage").astype(str), return_inverse=True)

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.errors import ModelContractError
+from features.catalogue import catalogue
 from models.arrays import micros, to_micros
 from models.encoding import Encoder
 from models.split import Window, time_split
-from models.timing.close_timing import CloseTiming, timing_columns
+from models.timing.close_timing import TIME_FEATURES, CloseTiming, timing_columns
 from models.timing.judge import Standpoint, judge_timing
 from models.timing.learn import learn_timing, plain_timing
 from models.timing.study import study_timing
@@ -217,6 +218,10 @@ def test_only_columns_that_may_tell_of_time_are_read(told):
     assert columns == ("stage", "deal_age_days", "days_to_expected_close", "x_heat")
     unread = replace(encoder_of(*told).columns[3], name="champion_met", family="stakeholders")
     assert timing_columns(Encoder((unread,))).names == ()
+
+
+def test_every_feature_of_time_stands_in_the_catalogue():
+    assert sorted(TIME_FEATURES - {one.name for one in catalogue(())}) == []
 
 
 def judged(mean_days, *, p_win=0.5, window_days=120, deals=3000):
