@@ -58,7 +58,9 @@ class Evaluation:
     @property
     def plain_baselines(self) -> str:
         """What it has to beat to claim skill, in words."""
-        return "base rate and stage probability" if self.subject == "win" else "base rate and segment rate"
+        if self.subject == "win":
+            return "base rate and stage probability"
+        return "the base rate, and the rates by days left and by segment and use"
 
     @property
     def case(self) -> str:

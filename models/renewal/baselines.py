@@ -1,4 +1,4 @@
-"""What a customer-success team would otherwise have: three plain ways to a renewal probability."""
+"""What a customer-success team would otherwise have: four plain ways to a renewal probability."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,20 @@ import numpy as np
 import pyarrow as pa
 
 from features.feature import Feature
-from models.arrays import FloatArray
-from models.baselines import Baselines, Predictor, column_texts, fit_baselines
+from models.arrays import FloatArray, IntArray
+from models.baselines import Baselines, Predictor, column_numbers, column_texts, fit_baselines
 from models.renewal.bands import UseBands
 
-__all__ = ["RENEWAL_BASELINES", "fit_renewal_baselines"]
+__all__ = ["PLAIN_RATES", "RENEWAL_BASELINES", "fit_renewal_baselines"]
 
-RENEWAL_BASELINES = ("base_rate", "segment_rate", "logistic")
+RENEWAL_BASELINES = ("base_rate", "horizon_rate", "segment_rate", "logistic")
+PLAIN_RATES = ("base_rate", "horizon_rate", "segment_rate")
+"""What a model has to beat, each of them, to claim skill."""
 
+_HORIZON_EDGES = (45.0, 75.0, 105.0, 150.0)
+"""Days to the term's end, midway between the distances at which snapshots are drawn."""
+
+_N_SPANS = len(_HORIZON_EDGES) + 2
 _PULL = 20.0
 
 
@@ -37,15 +43,34 @@ def fit_renewal_baselines(
     return Baselines(
         predictors={
             "base_rate": plain.predictors["base_rate"],
+            "horizon_rate": _horizon_rate(frame, y, weight, base),
             "segment_rate": _segment_rate(frame, y, weight, base, bands, segment),
             "logistic": plain.predictors["logistic"],
         },
         notes={
             "base_rate": f"The share renewed among training rows, {base:.3f}, for every contract.",
+            "horizon_rate": "The share renewed by the days that are left of the term: what has not "
+            "churned by then is the likelier to renew.",
             "segment_rate": f"The share renewed by {segment} and band of use ({by}).",
             "logistic": plain.notes["logistic"],
         },
     )
+
+
+def _horizon_rate(frame: pa.Table, y: FloatArray, weight: FloatArray, base: float) -> Predictor:
+    """Share renewed by the days that are left, each span pulled to the base rate by 20 average rows."""
+    pull = _PULL * float(weight.mean())
+    span = _spans(frame)
+    renewed, total = (np.bincount(span, values, _N_SPANS) for values in (weight * y, weight))
+    rates = (renewed + pull * base) / (total + pull)
+    return lambda rows: np.asarray(rates[_spans(rows)], dtype=np.float64)
+
+
+def _spans(frame: pa.Table) -> IntArray:
+    """The span of days left that each row lies in; the last is for contracts without an end."""
+    left = column_numbers(frame, "days_to_term")
+    place = np.searchsorted(np.array(_HORIZON_EDGES), left)
+    return np.where(np.isfinite(left), place, _N_SPANS - 1).astype(np.int64)
 
 
 def _segment_rate(

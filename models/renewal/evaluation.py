@@ -18,7 +18,7 @@ from models.baselines import Baselines, column_numbers
 from models.censoring import window_weights
 from models.evaluation import Evaluation
 from models.metrics import Resampling, log_loss_difference, score
-from models.renewal.baselines import RENEWAL_BASELINES
+from models.renewal.baselines import PLAIN_RATES, RENEWAL_BASELINES
 from models.renewal.model import RenewalModel
 from models.renewal.ratio_evaluation import score_ratio
 from models.renewal.split import AccountSplit
@@ -35,7 +35,11 @@ RENEWAL_EVALUATION_FILE = "renewal_evaluation.json"
 RENEWAL_PREDICTIONS_FILE = "renewal_test_predictions.parquet"
 
 _MODELS = {"renewal": "p_renew", **{name: name for name in RENEWAL_BASELINES}}
-_PLAIN = ("base_rate", "segment_rate")
+_RATES = {
+    "base_rate": "the base rate",
+    "horizon_rate": "the rate by days left",
+    "segment_rate": "the rate by segment and use",
+}
 _HORIZONS = (180, 120, 90, 60, 30)
 _NEAR_DAYS = 10
 _CONTRACTS_FOR_SKILL = 10
@@ -65,7 +69,7 @@ def evaluate_renewal(
     versus = {name: _versus(predictions, name, drawn) for name in RENEWAL_BASELINES}
     skill = min(_outcomes(predictions)) >= _CONTRACTS_FOR_SKILL and all(
         (bound := versus[name]["log_loss_difference_lower_bound"]) is not None and bound > 0
-        for name in _PLAIN
+        for name in PLAIN_RATES
     )
     document = {
         "schema_version": 1,
@@ -207,13 +211,19 @@ def _headline(metrics: dict[str, Any], versus: dict[str, Any], skill: bool) -> s
     if skill:
         return (
             f"Out of time, the renewal model's log-loss is {share} below that of the base rate, and it beats "
-            "the rate by segment and use too, by more than noise."
+            "the rates by days left and by segment and use too, by more than noise."
         )
-    bound = versus["base_rate"]["log_loss_difference_lower_bound"]
-    if bound is not None and bound > 0:
+    bounds = {name: versus[name]["log_loss_difference_lower_bound"] for name in PLAIN_RATES}
+    unbeaten = [_RATES[name] for name, bound in bounds.items() if bound is None or bound <= 0]
+    if unbeaten and _RATES["base_rate"] not in unbeaten:
         return (
             f"Out of time, the renewal model's log-loss is {share} below that of the base rate, but no skill "
-            "beyond the rate by segment and use is shown."
+            f"beyond {' and '.join(unbeaten)} is shown."
+        )
+    if not unbeaten:
+        return (
+            f"Out of time, the renewal model's log-loss is {share} below that of the base rate, on too few "
+            "contracts to claim skill."
         )
     where = "below" if gain > 0 else "above"
     return (

@@ -20,11 +20,13 @@ def score_ratio(predictions: pa.Table, ratio: RatioModel, drawn: Resampling) -> 
 
     predictions: of `evaluate_renewal`. if_renewed: mean absolute error of the median on renewed contracts,
     beside 1 for every contract and the training median, and the share within the 80 % interval. with_churn:
-    mean of what was expected and of what came, and the share within the interval, on all contracts.
+    mean of what was expected and of what came, and the share within the interval, on all contracts; those
+    that churned count by the share of the renewed whose ratio is known.
     """
     actual, weight, y = (column_numbers(predictions, name) for name in ("ratio", "weight", "y"))
     known = np.isfinite(actual)
     renewed = known & (y > 0.5)
+    told = weight[renewed].sum() / max(weight[y > 0.5].sum(), 1e-300)
     return {
         "kind": ratio.kind,
         "level": INTERVAL[1] - INTERVAL[0],
@@ -32,7 +34,9 @@ def score_ratio(predictions: pa.Table, ratio: RatioModel, drawn: Resampling) -> 
         "judged_in_log": ratio.judged,
         "note": ratio.note,
         "if_renewed": _if_renewed(predictions, ratio, actual, weight, renewed, drawn),
-        "with_churn": _with_churn(predictions, actual, weight, known, drawn),
+        "with_churn": _with_churn(
+            predictions, actual, np.where(y > 0.5, weight, weight * told), known & renewed.any(), drawn
+        ),
     }
 
 
