@@ -38,15 +38,15 @@ def learn_timing(
     """
     both, end = split.train.inside | split.calibration.inside, split.calibration.end
     plain = plain_timing(frame, labels, end, inside=both)
-    seen = _seen(frame, labels, both, end, plain.edges, seed)
     trial = _trial(frame, labels, split, encoder, seed)
-    timing = plain
+    timing, read = plain, 0
     if trial.rounds is not None:
-        timing = replace(plain, trees=_fit(seen, encoder, trial.rounds, seed))
+        seen = _seen(frame, labels, both, end, plain.edges, seed)
+        timing, read = replace(plain, trees=_fit(seen, encoder, trial.rounds, seed)), seen.frame.num_rows
     return timing, {
         "basis": timing.basis,
         "snapshots": int(both.sum()),
-        "snapshots_read_by_trees": 0 if timing.trees is None else seen.frame.num_rows,
+        "snapshots_read_by_trees": read,
         "edges_days": list(plain.edges),
         "followed_until": end.isoformat(),
         "trial": trial.about,
