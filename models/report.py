@@ -219,28 +219,17 @@ def _timing(document: Mapping[str, Any]) -> str:
     if not judged:
         return said
     heads = (
-        *(
-            "Won within",
-            "Snapshots from",
-            "Deals",
-            "Won",
-            "Share won",
-            "Mean probability",
-            "Slope",
-            "Log-loss",
-        ),
-        *(f"Saved against: {title.lower()}" for title in TIMED_BY.values()),
+        *("Won within", "Snapshots from", "Deals won", "Share won", "Mean probability", "Slope"),
+        *(f"Log-loss saved against: {title.lower()}" for title in TIMED_BY.values()),
     )
     rows = (
         (
             f"{part['weeks']} weeks",
-            _day(part["from"]),
-            f"{part['deals']:,}",
+            _day(part["from"][:10]),
             f"{part['won_deals']:,}",
             _with_interval(part, "observed"),
             _number(part["expected"]["model"]),
             _with_interval(part["metrics"]["model"], "slope"),
-            _with_interval(part["metrics"]["model"], "log_loss"),
             *(_with_interval(part["versus"][name], "difference", "interval") for name in TIMED_BY),
         )
         for part in judged

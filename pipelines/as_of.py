@@ -4,6 +4,7 @@ from rich.console import Console
 
 from data.settings import Settings
 from pipelines.auditing import GATE, audit_features
+from pipelines.consuming import forecast_consumption
 from pipelines.contracts import learn_renewals, score_unregistered
 from pipelines.forecasting import Parts, forecast_publication
 from pipelines.learning import (
@@ -41,9 +42,10 @@ def forecast_as_of(settings: Settings, console: Console) -> Published:
         if evaluation is not None and not evaluation.claims_skill:
             model = baseline(view, rows, features, str(evaluation.document["headline"]))
         learnt = do(learn_renewals, job, view)
+        used = do(forecast_consumption, job, view)
         with progress.stage("Forecasting") as say:
             renewals = score_unregistered(job, view, learnt, say)
-            parts = Parts(renewals, predictions=evaluation.predictions if evaluation else None)
+            parts = Parts(renewals, used, predictions=evaluation.predictions if evaluation else None)
             made = forecast_publication(job, view, built, model, parts, renewals.warnings, say)
             publish(job.run_dir, job.run_id, made)
         return open_published(job.run_dir, job.run_id)

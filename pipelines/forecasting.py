@@ -1,7 +1,7 @@
 """The last step of a run: score, forecast, publish. What a forecast rests on is settled here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ibis.expr.types as ir
@@ -20,6 +20,7 @@ from models.forecast.months import Months
 from models.forecast.shocks import Shocks
 from models.renewal import RenewalModel
 from models.win_model import WinModel
+from pipelines.consuming import UsePart
 from pipelines.contracts import RenewalPart
 from pipelines.job import Job
 from pipelines.progress import Say
@@ -38,14 +39,12 @@ __all__ = ["Parts", "forecast_publication", "publish_run"]
 class Parts:
     """What a forecast is made from beside the open deals.
 
-    used: the consumption forecast by file name. notes: what could not be forecast, in words. predictions: the
-    win model's out-of-time test predictions, None where nothing was trained. shocks: their measured sizes,
-    None for what the predictions tell.
+    predictions: the win model's out-of-time test predictions, None where nothing was trained. shocks: their
+    measured sizes, None for what the predictions tell.
     """
 
     renewals: RenewalPart
-    used: Mapping[str, pa.Table] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    used: UsePart
     predictions: pa.Table | None = None
     shocks: Shocks | None = None
 
@@ -80,9 +79,9 @@ def _with_forecast(
         tables = warehouse.tables(view.as_of)
         before = _published_before(job)
         shocks = parts.shocks or _shocks(parts, before)
-        about = _about(job, view, tables, shocks, (*parts.notes, *renewals.notes))
+        about = _about(job, view, tables, shocks, (*renewals.notes, *parts.used.notes))
         closed = closed_deals(tables, view.as_of)
-    further = {**renewals.tables, **parts.used, CLOSED_FILE: closed}
+    further = {**renewals.tables, **parts.used.tables, CLOSED_FILE: closed}
     every = {**publication.files(), **further}
     rescored = None
     if before is not None and has_forecast(before):

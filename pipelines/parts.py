@@ -17,6 +17,7 @@ from models.registry import CHALLENGER, CHAMPION, Registered, alias_version, fet
 from models.win_model import WinModel
 from pipelines.auditing import GATE, IN_FULL, audit_features, waivers_of
 from pipelines.champion import champion_or_none, judge, open_store, register_model
+from pipelines.consuming import forecast_consumption
 from pipelines.contracts import score_with_champion
 from pipelines.forecasting import Parts, publish_run
 from pipelines.job import Job
@@ -134,7 +135,7 @@ def score_part(settings: Settings, console: Console) -> Published:
             view,
             built,
             champion,
-            Parts(renewals, shocks=read_shocks(job.workspace)),
+            Parts(renewals, do(forecast_consumption, job, view), shocks=read_shocks(job.workspace)),
             (*warnings, *renewals.warnings),
         )
 

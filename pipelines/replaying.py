@@ -33,7 +33,6 @@ from models.backtest.history import Deals, read_deals
 from models.backtest.origins import origin_slots
 from models.backtest.renewals import RenewalsAt
 from models.backtest.shocks import shocks_from_test
-from models.censoring import window_weights
 from models.consumption.use import forecast_use
 from models.forecast.book import Renewals
 from models.forecast.months import Months
@@ -65,6 +64,7 @@ __all__ = [
 
 _MONTH_DAYS = 30.4375
 _TIMED_MONTHS = 3
+_FOLLOWED_DAYS = 60
 
 
 @dataclass(frozen=True)
@@ -248,12 +248,17 @@ def _stage_probabilities(stages: ir.Table) -> dict[str, float]:
 def _test_shocks(
     frame: pa.Table, labels: pa.Table, split: Split, model: WinModel, timing: CloseTiming
 ) -> Shocks:
-    test = split.test.known
-    rows = frame.filter(pa.array(test))
+    """From the test window's snapshots that could be followed for two months, open deals included."""
+    end = to_micros(split.test.end)
+    followed_us = end - micros(labels["as_of"])
+    inside = split.test.inside & (followed_us >= _FOLLOWED_DAYS * DAY_US)
+    rows = frame.filter(pa.array(inside))
+    days, place = np.unique(followed_us[inside] / DAY_US, return_inverse=True)
+    share = timing.share_closed(rows, days)[np.arange(rows.num_rows), place] if rows.num_rows else days
     predictions = pa.table({
         "as_of": rows["as_of"],
-        "y": labels["y"].filter(pa.array(test)),
-        "weight": window_weights(labels, split.test)[test],
+        "y": pc.if_else(pa.array(split.test.known), labels["y"], None).filter(pa.array(inside)),
+        "share": share,
         "p_win": model.p_win(rows),
     })  # fmt: skip
     return shocks_from_test(predictions, wins=_test_wins(frame, labels, split, timing))

@@ -16,6 +16,7 @@ from models.registry import Registered, RegistryUnreachableError
 from models.timing.study import TIMING_FILE
 from pipelines.auditing import AUDIT_FILE, GATE, audit_features, waivers_of
 from pipelines.champion import Serving, choose_model, register_model
+from pipelines.consuming import forecast_consumption
 from pipelines.contracts import learn_renewals, settle_renewals
 from pipelines.forecasting import Parts, publish_run
 from pipelines.job import Job, RunResult
@@ -53,6 +54,7 @@ STEPS: dict[Callable[..., Any], str] = {
     choose_model: "Choosing the model that serves",
     learn_renewals: "Learning which contracts renew",
     settle_renewals: "Choosing the renewal model and scoring contracts",
+    forecast_consumption: "Forecasting consumption",
     publish_run: "Scoring, forecasting and publishing",
 }
 """The steps of a run in order, each with the words that a waiting user reads."""
@@ -86,8 +88,12 @@ def win_run(job: Job, do: Do) -> RunResult:
     registered, away = _unless_away(do, job, view, trained, evaluation, audited)
     serving = do(choose_model, job, view, rows, features, trained, evaluation, registered)
     renewals = do(settle_renewals, job, view, do(learn_renewals, job, view))
-    predictions = evaluation.predictions if evaluation else None
-    parts = Parts(renewals, predictions=predictions, shocks=read_shocks(job.workspace))
+    parts = Parts(
+        renewals,
+        do(forecast_consumption, job, view),
+        predictions=evaluation.predictions if evaluation else None,
+        shocks=read_shocks(job.workspace),
+    )
     warnings = (
         *loaded.warnings, *_audit_warnings(audited.dropped), *away, *serving.warnings, *renewals.warnings,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from features.assemble import Keep
 from features.feature import Feature, Formula, Measure
 from features.gate import Known, gate
 from features.origin import ORIGIN_FEATURES
+from features.renewals.contract_streams import promise_table
 from features.renewals.lineage import lineage
 from features.renewals.people_streams import contact_rows, touch_rows
 from features.renewals.snapshots import ContractSnapshots
@@ -32,6 +33,7 @@ _KEYS = {"contract": "contract", "account": "account_id", "all": "everyone"}
 _MADE: dict[str, Callable[[Known], ir.Table]] = {
     "counted_use": counted_rows,
     "use": period_rows,
+    "promise_table": promise_table,
     "account_activities": contact_rows,
     "account_touches": touch_rows,
 }

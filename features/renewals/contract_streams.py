@@ -5,8 +5,7 @@ import ibis.expr.types as ir
 
 from features.gate import Known
 from features.streams.custom import custom_columns, typed
-from features.streams.promises import overdue as overdue_states
-from features.streams.promises import promise_events, promise_states
+from features.streams.promises import overdue, promise_states
 from features.streams.stream import as_count
 
 __all__ = [
@@ -14,9 +13,9 @@ __all__ = [
     "origin_rows",
     "overdue_rows",
     "promise_rows",
+    "promise_table",
     "running_rows",
     "slip_rows",
-    "state_rows",
     "term_rows",
 ]
 
@@ -68,26 +67,26 @@ def _of_contracts(known: Known, rows: ir.Table) -> ir.Table:
     return joined.drop("contract", "deal", "of_deal", "contract_s")
 
 
+def promise_table(known: Known) -> ir.Table:
+    """Events of promises on the deal that each contract goes back to, with the state they lead to."""
+    return _of_contracts(known, promise_states(known))
+
+
 def promise_rows(known: Known) -> ir.Table:
-    """Features promised before the contract began, on the deal that it goes back to."""
-    rows = _of_contracts(known, promise_events(known))
+    """Features promised before the contract began."""
+    rows = known["promise_table"]
     rows = rows.filter((rows.event == "promised") & (rows.at_s <= rows.begins_s))
     return rows.mutate(what=rows.feature.fill_null("–"), until_s=rows.ends_s)
 
 
-def state_rows(known: Known) -> ir.Table:
-    """The state of each promise (open, delivered, withdrawn) until its next event."""
-    return _of_contracts(known, promise_states(known))
-
-
 def overdue_rows(known: Known) -> ir.Table:
     """Open promises past their date."""
-    return _of_contracts(known, overdue_states(promise_states(known)))
+    return overdue(known["promise_table"])
 
 
 def slip_rows(known: Known) -> ir.Table:
     """Each event of a promise, with whether it is a slip."""
-    rows = _of_contracts(known, promise_events(known))
+    rows = known["promise_table"]
     return rows.mutate(until_s=rows.ends_s)
 
 

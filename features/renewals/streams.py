@@ -40,6 +40,7 @@ def _use(known: Known) -> ir.Table:
 
 
 _USE = ("counted_use", "use")
+_PROMISES = ("promise_table",)
 
 STREAMS: dict[str, ContractStream] = {
     stream.name: stream
@@ -79,19 +80,19 @@ STREAMS: dict[str, ContractStream] = {
         ),
         ContractStream(
             "promises_made", "contract", "promises", "promised before the start",
-            of_contracts.promise_rows,
+            of_contracts.promise_rows, _PROMISES,
         ),
         ContractStream(
             "promise_states", "contract", "promises", "promises and their state",
-            of_contracts.state_rows,
+            lambda known: known["promise_table"], _PROMISES,
         ),
         ContractStream(
             "promises_overdue", "contract", "promises", "open promises past their date",
-            of_contracts.overdue_rows,
+            of_contracts.overdue_rows, _PROMISES,
         ),
         ContractStream(
             "promise_events", "contract", "promises", "promises, slips and deliveries",
-            of_contracts.slip_rows,
+            of_contracts.slip_rows, _PROMISES,
         ),
         ContractStream(
             "origins", "contract", "opportunities", "how the first deal was won", of_contracts.origin_rows,

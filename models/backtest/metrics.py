@@ -12,7 +12,7 @@ from data.errors import ModelContractError
 from models.arrays import FloatArray
 from models.metrics import Resampling
 
-__all__ = ["QUANTILES", "bias", "coverage", "pinball", "score_cells", "wape"]
+__all__ = ["QUANTILES", "bias", "coverage", "evened_coverage", "pinball", "score_cells", "wape"]
 
 QUANTILES: Mapping[str, float] = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 """The quantiles that a forecast states, by column."""
@@ -50,6 +50,24 @@ def coverage(actual: FloatArray, low: FloatArray, high: FloatArray) -> float | N
     return float(_covered(actual, low, high).mean()) if actual.size else None
 
 
+def evened_coverage(actual: FloatArray, low: FloatArray, high: FloatArray, p_none: FloatArray) -> FloatArray:
+    """How far each actual is covered, 0 to 1, an actual of nothing by the part of its chance that is inside.
+
+    Where nothing comes in a third of all draws, P10 is zero, and an interval from there to P90 holds 90 %,
+    not 80 %: no interval of a quantity that is often exactly zero can do otherwise. Counted evenly, the zeros
+    below the 10 % point are outside: of a chance p_none of nothing, (min(p_none, 0.9) - 0.1) / p_none is in.
+
+    >>> zero = np.zeros(1)
+    >>> evened_coverage(zero, zero, np.array([5.0]), np.array([0.4])).round(12).tolist()
+    [0.75]
+    """
+    _check(actual, low, high, p_none)
+    inside = _covered(actual, low, high).astype(np.float64)
+    nothing = (np.abs(actual) < 0.005) & (p_none > QUANTILES["p10"])
+    held = (np.minimum(p_none, QUANTILES["p90"]) - QUANTILES["p10"]) / np.maximum(p_none, QUANTILES["p10"])
+    return np.where(nothing, held, inside)
+
+
 def pinball(actual: FloatArray, forecast: FloatArray, quantile: float) -> FloatArray:
     """The pinball loss of each forecast of a quantile, in the amounts' unit; half the error at 0.5.
 
@@ -67,12 +85,13 @@ def score_cells(
     actual: FloatArray,
     mean: FloatArray,
     quantiles: Mapping[str, FloatArray] | None,
+    p_none: FloatArray | None,
     month: npt.NDArray[np.int64],
     *,
     replicates: int = 200,
     seed: int = 0,
 ) -> dict[str, object]:
-    """Scores of a set of cells: cells, actual, wape, bias, coverage, pinball, and 95 % intervals.
+    """Scores of cells: cells, actual, wape, bias, coverage, evened_coverage, pinball, with 95 % intervals.
 
     mean, actual: amounts, shape (n,). quantiles: p10, p50 and p90; None for a point forecast, whose every
     quantile is the point and whose coverage is not told. month: of each cell; months are drawn whole.
@@ -96,11 +115,15 @@ def score_cells(
     if quantiles is not None:
         inside = _covered(actual, quantiles["p10"], quantiles["p90"]).astype(np.float64)
         parts["coverage"] = (inside, np.ones(actual.size))
+        none = np.zeros(actual.size) if p_none is None else p_none
+        evened = evened_coverage(actual, quantiles["p10"], quantiles["p90"], none)
+        parts["evened_coverage"] = (evened, np.ones(actual.size))
     for name, (top, bottom) in parts.items():
         found[name] = _ratio(top.sum(), bottom.sum())
         found[f"{name}_interval"] = _interval(draws, top, bottom)
     if quantiles is None:
-        found |= {"coverage": None, "coverage_interval": None}
+        found |= dict.fromkeys(("coverage", "evened_coverage"))
+        found |= dict.fromkeys(("coverage_interval", "evened_coverage_interval"))
     return found
 
 

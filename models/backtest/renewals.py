@@ -103,6 +103,10 @@ class RenewalsAt:
             )
         }
 
+    def accounts_of(self, book: Renewals) -> list[str]:
+        """The account of each contract of the book."""
+        return list(self.contracts.accounts[self._places(book.ids)])
+
     def _rows(self, frame: pa.Table) -> IntArray:
         return self._places(frame["contract_id"].to_pylist())
 

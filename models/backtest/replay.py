@@ -65,13 +65,14 @@ def replay(
 
     by: levels beside the total. stage_probabilities: as the CRM sets them, by stage.
     """
-    summary = simulate(origin.book(shocks), draws=draws, seed=seed, by=by).summary(by)
+    made = simulate(origin.book(shocks), draws=draws, seed=seed, by=by)
+    summary = made.summary(by)
     tables = [
         forecast_rows(
             origin.months,
             part,
             cells,
-            [simulated(summary, part, cells.level, cells.keys, origin.months), *baselines],
+            [simulated(made, summary, part, cells.level, cells.keys), *baselines],
             ended=ended,
         )
         for part, cells, baselines, ended in _parts(origin, (TOTAL, *by), stage_probabilities)

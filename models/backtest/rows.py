@@ -15,6 +15,7 @@ from data.errors import ModelContractError
 from models.arrays import FloatArray, IntArray
 from models.backtest.history import Texts
 from models.backtest.metrics import QUANTILES
+from models.forecast.draws import Draws
 from models.forecast.groups import TOTAL, UNKNOWN
 from models.forecast.months import HORIZON, MONTH, Months
 
@@ -26,14 +27,16 @@ __all__ = [
 MODEL = "dealcast"
 """The name under which the product's own forecast stands among the baselines."""
 
+_CENT = 0.01
 _INSTANT = pa.timestamp("us", "UTC")
 SCHEMA = pa.schema([
     ("origin", _INSTANT), ("part", pa.string()), ("level", pa.string()), ("key", pa.string()),
     ("period_kind", pa.string()), ("period", pa.string()), ("month", _INSTANT), ("months_ahead", pa.int64()),
     ("model", pa.string()), ("mean", pa.float64()), ("p10", pa.float64()), ("p50", pa.float64()),
-    ("p90", pa.float64()), ("actual", pa.float64()),
+    ("p90", pa.float64()), ("p_none", pa.float64()), ("actual", pa.float64()),
 ])  # fmt: skip
-"""Amounts in the reporting currency. p10, p50, p90: null for a point forecast. month: the first instant of
+"""Amounts in the reporting currency. p10, p50, p90: null for a point forecast. p_none: the
+forecast chance that nothing comes; null for a point forecast. month: the first instant of
 the period. months_ahead: of its last month; 0 is the origin's own, from the origin on."""
 
 
@@ -50,12 +53,14 @@ class Cells:
 class Forecast:
     """A forecast of one level's cells: mean (k, periods), and the quantiles p10, p50, p90 of like shape.
 
-    The periods are those of `Months.periods`. quantiles: None for a point forecast.
+    The periods are those of `Months.periods`. quantiles, p_none (the chance that nothing comes, of like
+    shape): None for a point forecast.
     """
 
     model: str
     mean: FloatArray
     quantiles: Mapping[str, FloatArray] | None = None
+    p_none: FloatArray | None = None
 
 
 def group_keys(groups: Mapping[str, Texts], n: int) -> dict[str, Texts]:
@@ -87,12 +92,13 @@ def by_period(amounts: FloatArray, months: Months) -> FloatArray:
     return np.stack([amounts[:, list(period.months)].sum(axis=1) for period in months.periods], axis=1)
 
 
-def simulated(summary: pa.Table, part: str, level: str, keys: Sequence[str], months: Months) -> Forecast:
-    """The simulation's forecast of a part at a level, from `Draws.summary`; zero for keys that it has not.
+def simulated(draws: Draws, summary: pa.Table, part: str, level: str, keys: Sequence[str]) -> Forecast:
+    """The simulation's forecast of a part at a level, from its draws and their summary; zero for keys that
+    it has not.
 
     Raises ModelContractError if the summary is of other periods.
     """
-    names = ("mean", *QUANTILES)
+    names, months = ("mean", *QUANTILES), draws.months
     found = {name: np.zeros((len(keys), len(months.periods))) for name in names}
     row = {key: place for place, key in enumerate(keys)}
     column = {(period.kind, period.name): place for place, period in enumerate(months.periods)}
@@ -108,7 +114,8 @@ def simulated(summary: pa.Table, part: str, level: str, keys: Sequence[str], mon
             )
         for name in names:
             found[name][row[one["key"]], column[period]] = one[name]
-    return Forecast(MODEL, found["mean"], {name: found[name] for name in QUANTILES})
+    none = np.stack([_none(draws.money(part, level, key), months) for key in keys]) if keys else found["mean"]
+    return Forecast(MODEL, found["mean"], {name: found[name] for name in QUANTILES}, none)
 
 
 def forecast_rows(
@@ -136,11 +143,19 @@ def forecast_rows(
             "mean": forecast.mean[:, places].reshape(-1),
             "actual": came[:, places].reshape(-1),
         }
+        columns["p_none"] = (
+            pa.nulls(k * n) if forecast.p_none is None else forecast.p_none[:, places].reshape(-1)
+        )
         for name in QUANTILES:
             stated = forecast.quantiles[name][:, places].reshape(-1) if forecast.quantiles else None
             columns[name] = pa.nulls(k * n) if stated is None else stated
         tables.append(pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA))
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+
+
+def _none(money: FloatArray, months: Months) -> FloatArray:
+    """The share of draws in which a period is without an amount, by period. money: (months, draws)."""
+    return np.array([(money[list(one.months)].sum(axis=0) < _CENT / 2).mean() for one in months.periods])
 
 
 def _is_scored(kind: str, held: Sequence[int], ended: int) -> bool:

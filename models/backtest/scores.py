@@ -77,8 +77,9 @@ def sentences(scores: Sequence[Mapping[str, Any]]) -> list[str]:
 def _scored(cells: pa.Table, seed: int) -> dict[str, object]:
     point = cells["p50"].null_count > 0
     quantiles = None if point else {name: _values(cells, name) for name in QUANTILES}
+    none = None if point else _values(cells, "p_none")
     return score_cells(
-        _values(cells, "actual"), _values(cells, "mean"), quantiles, micros(cells["month"]), seed=seed
+        _values(cells, "actual"), _values(cells, "mean"), quantiles, none, micros(cells["month"]), seed=seed
     )
 
 

@@ -35,6 +35,7 @@ _PRIOR_ORIGINS = 4.0
 """How many independent origins the stated defaults are worth."""
 _PRIOR_CELLS = 12.0
 _WIDTHS = (0.7, 2.0)
+_OF_WIDTHS = ("actual", "mean", "p10", "p90", "month")
 _LARGEST = 3.0
 """Shifts beyond it say no more than it: where nothing was won at all, the best shift is without end."""
 _FEWEST = 5
@@ -144,8 +145,10 @@ def shocks_from_test(
 ) -> Shocks:
     """A cheap estimate from out-of-time test predictions alone: one look per month of the test window.
 
-    predictions: as_of, y, weight, p_win (win_test_predictions). renewals: as_of, y, weight, p_renew. wins:
-    for test rows that were won, `share` (n, m) of wins closed by the end of each month ahead, `month` (n,) of
+    predictions: as_of, y, weight, p_win (win_test_predictions); or as_of, y, p_win and `share`, of eventual
+    wins that would be seen by the window's end, for all rows of the window, those still open with y null: the
+    better look, since deals still open need no weights. renewals: as_of, y, weight, p_renew. wins: for test
+    rows that were won, `share` (n, m) of wins closed by the end of each month ahead, `month` (n,) of
     the close, and as_of in microseconds. Other sizes keep their defaults.
     """
     shifts = {"logit_sd": _looks(predictions, "p_win")}
@@ -168,12 +171,20 @@ def shocks_from_test(
 def _looks(predictions: pa.Table, column: str) -> list[Shift]:
     """One shift per calendar month of as_of, from the first snapshots of that month."""
     y = known_outcomes(predictions)
-    p = np.asarray(predictions[column].to_numpy(), dtype=np.float64)
+    z = log_odds(np.clip(np.asarray(predictions[column].to_numpy(), dtype=np.float64), 1e-9, 1 - 1e-9))
+    at = micros(predictions["as_of"])
+    if "share" in predictions.column_names:
+        share = np.asarray(predictions["share"].to_numpy(), dtype=np.float64)
+        every = [
+            logit_shift(z[rows], float((y[rows] == 1).sum()), share[rows])
+            for rows in _monthly(at, np.ones(y.size, dtype=np.bool_))
+        ]
+        return [one for one in every if one is not None]
     weight = np.asarray(predictions["weight"].to_numpy(), dtype=np.float64)
     found = []
-    for rows in _monthly(micros(predictions["as_of"]), ~np.isnan(y)):
+    for rows in _monthly(at, ~np.isnan(y)):
         w = weight[rows] / weight[rows].mean()
-        shift = logit_shift(log_odds(np.clip(p[rows], 1e-9, 1 - 1e-9)), float((w * y[rows]).sum()))
+        shift = logit_shift(z[rows], float((w * y[rows]).sum()))
         if shift is not None:
             # unequal weights are worth fewer rows
             found.append(Shift(shift.value, shift.variance * float((w**2).mean())))
@@ -214,7 +225,7 @@ def _widths(rows: pa.Table) -> dict[str, float]:
     ours = rows.filter((pc.field("model") == MODEL) & (pc.field("level") == TOTAL))
     ours = ours.filter(pc.field("period_kind") == MONTH)
     for part in sorted(set(ours["part"].to_pylist())):
-        cells = ours.filter(pc.equal(ours["part"], part)).drop_null()
+        cells = ours.filter(pc.equal(ours["part"], part)).select(_OF_WIDTHS).drop_null()
         if not cells.num_rows:
             continue
         actual, mean, low, high = (

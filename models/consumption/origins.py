@@ -36,12 +36,14 @@ class Past:
 
 
 def past_forecasts(history: History, horizon: int, seed: int) -> Past:
-    """Every base model at up to eight origins, evenly spread over the last horizon and a half.
+    """Every base model at up to eight origins, evenly spread over the last year and horizon.
+
+    A year, since a forecast may err another way in each season; but at most half of the history.
 
     The first horizon's worth of them reach the horizon's end only in part: what has not come yet is NaN.
     With fewer than four periods of history before it, there is no origin.
     """
-    origins = _origins(history.periods, horizon)
+    origins = _origins(history.periods, horizon, history.season)
     n = len(history.ids)
     actual = np.full((len(origins), n, horizon), np.nan)
     made = {name: np.full((len(origins), n, horizon), np.nan) for name in BASE_MODELS}
@@ -93,9 +95,9 @@ def scale_of(rates: FloatArray, history: History) -> FloatArray:
     return np.maximum(total / (known.sum(axis=1) + 2), least)
 
 
-def _origins(periods: int, horizon: int) -> tuple[int, ...]:
+def _origins(periods: int, horizon: int, season: int) -> tuple[int, ...]:
     """Periods known at each origin, the latest first."""
-    earliest = max(_LEAST_HISTORY, periods // 2, periods - horizon - horizon // 2)
+    earliest = max(_LEAST_HISTORY, periods // 2, periods - horizon - season)
     span = periods - 1 - earliest
     if span < 0:
         return ()
