@@ -21,8 +21,7 @@ from rich.console import Console
 from data.extract import extract
 from data.settings import load_settings
 from data.simulator import simulate
-from models.backtest.metrics import score_cells
-from models.metrics import Resampling
+from models.backtest.metrics import score_cells, wape
 from pipelines.backtest import ROWS_FILE, backtest_part
 from pipelines.backtest_plan import Plan
 
@@ -73,23 +72,20 @@ def print_cells(rows: pa.Table, part: str, level: str, kind: str) -> None:
     if not ours.num_rows:
         return
     actual, mean, low, high = (ours[name].to_numpy() for name in ("actual", "mean", "p10", "p90"))
-    inside = ((actual >= low - 1e-5) & (actual <= high + 1e-5)).astype(np.float64)
-    world = ours["world"].to_numpy()
-    scored = score_cells(actual, mean, {"p10": low, "p50": ours["p50"].to_numpy(), "p90": high}, world)
-    means = Resampling.over(world).means(inside, np.ones(inside.size))
-    low95, high95 = np.quantile(means, [0.025, 0.975])
+    quantiles = {"p10": low, "p50": ours["p50"].to_numpy(), "p90": high}
+    scored = score_cells(actual, mean, quantiles, ours["p_none"].to_numpy(), ours["world"].to_numpy())
+    ends = scored["coverage_interval"]
+    interval = f" ({100 * ends[0]:.0f} to {100 * ends[1]:.0f})" if ends else ""
     rivals = {
-        name: score_cells(of["actual"].to_numpy(), of["mean"].to_numpy(), None, of["world"].to_numpy())[
-            "wape"
-        ]
+        name: wape(of["actual"].to_numpy(), of["mean"].to_numpy())
         for name in sorted(set(cells["model"].to_pylist()) - {"dealcast"})
         for of in [cells.filter(pc.field("model") == name)]
     }
     best = min(rivals, key=lambda name: rivals[name], default=None)
     said = f"{best.replace('_', ' ')} {rivals[best]:.2f}" if best else "–"
     print(
-        f"| {part} | {level} | {kind} | {inside.size:,} | {100 * inside.mean():.0f} % ({100 * low95:.0f} to "
-        f"{100 * high95:.0f}) | {scored['wape']:.2f} | {scored['bias']:+.2f} | {said} |"
+        f"| {part} | {level} | {kind} | {actual.size:,} | {100 * scored['coverage']:.0f} %{interval} | "
+        f"{100 * scored['evened_coverage']:.0f} % | {scored['wape']:.2f} | {scored['bias']:+.2f} | {said} |"
     )
 
 
