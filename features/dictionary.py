@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from features.catalogue import STREAMS, catalogue
-from features.feature import FAMILIES, Family, Feature, Learnt
+from features.feature import FAMILIES, RENEWAL_FAMILIES, Family, Feature, Learnt
+from features.renewals.catalogue import renewal_catalogue
+from features.renewals.streams import STREAMS as CONTRACT_STREAMS
 
 __all__ = ["features_markdown"]
 
@@ -23,6 +25,14 @@ tables whose rows stand behind a value (`dealcast evidence`). *Worth* is the fea
 contributions, for each data set that fills it; `*` marks those where the log-loss without its
 contribution is higher by more than noise, and the word behind it says how the learnt direction compares
 with the expected one. How worth is measured, with intervals: `docs/worth.md`.
+"""
+_OF_CONTRACTS = """# Features of contracts
+
+A renewal is judged at set days before the end of the term and at `as_of`. Use is told from use that is not
+reported yet: a period counts when it is recorded, at the latest 31 days after it began; a missing one is no
+use once a later one is reported, or after 62 days of silence while others report. Use of the contract before
+(of the same account and currency, ending within 31 days of the start) counts for level and trend, not for
+the burn. Amounts are in the contract's own currency and never summed over currencies.
 """
 _COLUMNS = ("feature", "unit", "what it is", "belief", "expected", "evidence", "a rep reads", "worth")
 
@@ -46,11 +56,27 @@ def features_markdown(measured: Mapping[str, Any] | None = None) -> str:
         parts += [_line(_COLUMNS), "|---" * len(_COLUMNS) + "|"]
         parts.extend(_row(feature, _worth(feature.name, documents)) for feature in members)
         parts.append("")
-    return "\n".join(parts)
+    return "\n".join([*parts, *_of_contracts()])
 
 
-def _row(feature: Feature, worth: str) -> str:
-    sources = sorted({STREAMS[part.stream].source for part in feature.evidence_parts()})
+def _of_contracts() -> list[str]:
+    """The features of contracts, in sections alike; their worth is the renewal model's to tell."""
+    features = renewal_catalogue()
+    families = [RENEWAL_FAMILIES[name] for name in dict.fromkeys(feature.family for feature in features)]
+    parts = [_OF_CONTRACTS, f"{len(features)} built-in features in {len(families)} families.\n"]
+    for family in families:
+        members = [feature for feature in features if feature.family == family.name]
+        parts.append(f"## {family.title} (`{family.name}`, of contracts)\n\n{family.belief}\n")
+        parts += [_line(_COLUMNS[:-1]), "|---" * len(_COLUMNS[:-1]) + "|"]
+        parts.extend(_row(feature, None) for feature in members)
+        parts.append("")
+    return parts
+
+
+def _row(feature: Feature, worth: str | None) -> str:
+    """A feature's line; of a contract's feature without its worth (None)."""
+    streams = CONTRACT_STREAMS if worth is None else STREAMS
+    sources = sorted({streams[part.stream].source for part in feature.evidence_parts()})
     learnt = isinstance(feature.value, Learnt)
     evidence = "learnt on training deals" if learnt else ", ".join(f"`{source}`" for source in sources)
     return _line((
@@ -61,7 +87,7 @@ def _row(feature: Feature, worth: str) -> str:
         f"{feature.expected}; the model is held to it" if feature.certain else feature.expected,
         evidence,
         feature.sentence.replace("{value}", "…"),
-        worth,
+        *([] if worth is None else [worth]),
     ))  # fmt: skip
 
 
