@@ -36,10 +36,12 @@ def main() -> None:
     parser.add_argument("--origins", type=int, default=6)
     parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
-    tables = [world_rows(asked, seed) for seed in asked.seeds]
+    tables = []
+    for seed in asked.seeds:
+        tables.append(world_rows(asked, seed))
+        if asked.keep:
+            pq.write_table(pa.concat_tables(tables), asked.keep)
     rows = pa.concat_tables(tables)
-    if asked.keep:
-        pq.write_table(rows, asked.keep)
     print(f"{len(asked.seeds)} worlds of {asked.deals} deals, {asked.origins} origins, six months ahead")
     print(
         "| part | level | period | cells | 80 % covers (95 % interval) | WAPE | bias | best baseline WAPE |"
