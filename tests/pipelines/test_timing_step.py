@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features.snapshots import DAY, Calendar
 from models.win_model import WinModel
+from pipelines.learning import Labelled, baseline
+from pipelines.steps import View
 from serving.published import open_published
 from serving.timing import KNOTS, TIMING, won_by
+from tests.models.test_timing_learning import AS_OF, FEATURES, world
 
 Ran = tuple[Path, dict[str, Any], str]
 
@@ -50,3 +54,15 @@ def test_the_timing_stands_in_the_registered_models_folder(ran: Ran) -> None:
     found = list((workspace / "models").glob("*/timing.json"))
     assert found
     assert all(WinModel.load(path.parent).timing is not None for path in found)
+
+
+def test_a_baseline_has_plain_curves_that_rise_to_its_one_rate() -> None:
+    frame, labels, split = world(80)
+    view = View(Calendar(AS_OF, 7 * DAY), won=0, lost=0, data_version="")
+    model = baseline(view, Labelled(frame, labels, split, "too few"), FEATURES, "too few")
+    assert model.timing is not None
+    assert model.timing.basis == "stage_age"
+    curves, p_win = model.p_won_by(frame, np.array([0.0, 30.0, 90.0, np.inf])), model.p_win(frame)
+    assert np.unique(p_win).size == 1
+    assert (np.diff(curves, axis=1) > 0).all()
+    assert curves[:, -1] == pytest.approx(p_win, abs=1e-12)
