@@ -20,6 +20,7 @@ _PARTS = {
     "consumption": "Consumption",
 }
 _OURS = "dealcast"
+_FIGURES = ("cells", "WAPE", "bias", "80 % covers", "zeros evened", "pinball")
 
 
 def backtest_view(document: Mapping[str, Any]) -> RenderableType:
@@ -41,9 +42,7 @@ def backtest_view(document: Mapping[str, Any]) -> RenderableType:
 
 def _beside(title: str, scores: Sequence[Mapping[str, Any]]) -> Table:
     """Our forecast beside the baselines, by level and kind of period."""
-    table = _table(
-        title, ("level", "period", "forecast"), ("cells", "WAPE", "bias", "80 % covers", "pinball")
-    )
+    table = _table(title, ("level", "period", "forecast"), _FIGURES)
     for one in scores:
         if one["months_ahead"] is not None or (one["model"] != _OURS and one["level"] != "total"):
             continue
@@ -55,7 +54,7 @@ def _beside(title: str, scores: Sequence[Mapping[str, Any]]) -> Table:
 
 def _ahead(scores: Sequence[Mapping[str, Any]]) -> Table:
     """Our total by month ahead."""
-    table = _table("", ("months ahead",), ("months", "WAPE", "bias", "80 % covers", "pinball"))
+    table = _table("", ("months ahead",), _FIGURES)
     for one in scores:
         if one["months_ahead"] is not None and one["model"] == _OURS and one["level"] == "total":
             table.add_row(str(one["months_ahead"]), f"{one['cells']:,}", *_figures(one))
@@ -76,6 +75,7 @@ def _figures(one: Mapping[str, Any]) -> tuple[str, ...]:
         _percent(one["wape"], one["wape_interval"]),
         MISSING if one["bias"] is None else f"{100 * one['bias']:+.0f} %",
         _percent(one["coverage"], one["coverage_interval"]),
+        _percent(one["evened_coverage"], None),
         MISSING if one["pinball"] is None else f"{one['pinball']:.3f}",
     )
 
