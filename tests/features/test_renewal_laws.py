@@ -92,6 +92,7 @@ def test_neither_poison_nor_truncation_of_what_came_later_changes_a_bit() -> Non
     assert_same_bits(before(frame_of(bitter, END, origins, fields, also_at=[CUT]), CUT), expected)
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_changes_no_bit() -> None:
     rows = own_fields(renewal_world(6, accounts=5))
     numbered = {
@@ -104,6 +105,7 @@ def test_the_order_of_rows_changes_no_bit() -> None:
     assert_same_bits(frame_of(shuffled, END, backwards), frame_of(numbered, END, origins))
 
 
+@pytest.mark.slow
 def test_one_contract_asked_alone_gives_what_all_together_give() -> None:
     rows = own_fields(renewal_world(7, accounts=5))
     tables, origins = memory_tables(rows), origins_of(rows)

@@ -12,6 +12,7 @@ from features.measures import all_of, count, current, days_since, last, number, 
 from features.renewals.use_streams import SMALL_SHARE
 from features.renewals.windows import Past, Use, of_use
 from features.snapshots import DAY
+from features.streams.stream import as_count
 
 __all__ = ["FEATURES"]
 
@@ -107,7 +108,7 @@ def _change(use: Use) -> ir.FloatingValue:
 
 def _volatility(use: Use) -> ir.FloatingValue:
     """Standard deviation over mean of the rates that are known, of three at least."""
-    known = [rate.notnull().cast("int64").cast("float64") for rate in use.rates]
+    known = [as_count(rate.notnull()).cast("float64") for rate in use.rates]
     n = _sum(known)
     mean = _sum([rate.fill_null(0.0) for rate in use.rates]) / n.nullif(number(0))
     squares = _sum([((rate - mean) * (rate - mean)).fill_null(0.0) for rate in use.rates])
