@@ -102,7 +102,7 @@ def _expected(
 ) -> dict[str, FloatArray] | None:
     """Mean, quantiles and spread of the amounts ahead, (H,) each; None with too few to compare with."""
     rate, start = _rate(row, panel), _start(row, panel)
-    if rate is None or start is None:
+    if rate is None or start is None or not panel.series.num_rows:
         return None
     idle = int(np.clip(panel.last - start + 1, 0, _OLDEST - 1))
     alike = ratios[~(np.nan_to_num(ratios[:, :idle]) > 0).any(axis=1) & ~np.isnan(ratios[:, idle])]
