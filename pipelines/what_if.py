@@ -85,14 +85,14 @@ def _each(texts: Iterable[str], read: Callable[[str], Change]) -> list[Change]:
 
 def _won(text: str) -> Change:
     deal, _, month = text.partition("=")
-    if month and not re.fullmatch(r"\d{4}-\d{2}", month):
+    if not deal or (month and not re.fullmatch(r"\d{4}-\d{2}", month)):
         raise UsageError(f"--won: expected a deal, or a deal and a month as D1=2026-03, found {text!r}.")
     return DealWon(deal, month or None)
 
 
 def _moved(text: str) -> Change:
     deal, _, when = text.partition("=")
-    if re.fullmatch(r"\d{4}-\d{2}", when):
+    if deal and re.fullmatch(r"\d{4}-\d{2}", when):
         return DealMoved(deal, month=when)
     found = re.fullmatch(r"([+-]\d{1,3})([dw])", when)
     if not deal or not found:
