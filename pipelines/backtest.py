@@ -111,10 +111,15 @@ class _Ready:
 class _Past:
     """An origin replayed, the shocks that its forecast reckoned with, and what could not be forecast."""
 
-    at: datetime
+    origin: Origin
     found: Replayed
     shocks: Shocks
     notes: tuple[str, ...]
+
+    @property
+    def at(self) -> datetime:
+        """The origin's instant."""
+        return self.origin.months.as_of
 
 
 def _prepared(
@@ -166,7 +171,7 @@ def _replayed(
         draws=settings.draws,
         seed=settings.seed,
     )
-    return _Past(at, found, shocks, notes)
+    return _Past(origin, found, shocks, notes)
 
 
 def _with_renewals(
@@ -201,18 +206,27 @@ def _with_consumption(
     return replace(origin, consumption=(used, used.book(decides)))
 
 
-def _measured(rows: pa.Table, plan: Plan, replayed: Sequence[_Past]) -> Shocks:
-    """The shocks that later runs reckon with."""
+def _measured(settings: Settings, plan: Plan, replayed: Sequence[_Past]) -> Shocks:
+    """The shocks that later runs reckon with: sizes from the shifts, then widths from totals forecast anew.
+
+    The totals are forecast with the new sizes, so that a width does not mend again what a size has mended.
+    """
     names = sorted({name for one in replayed for name in one.found.shifts})
     shifts: dict[str, list[Shift]] = {
         name: [shift for one in replayed if (shift := one.found.shifts.get(name)) is not None]
         for name in names
     }
     source = (
-        f"backtest of {len(replayed)} origins, {replayed[0].at:%Y-%m-%d} to {replayed[-1].at:%Y-%m-%d}, "
+        f"backtest of {len(replayed)} origin{'s' if len(replayed) > 1 else ''}, {replayed[0].at:%Y-%m-%d} to {replayed[-1].at:%Y-%m-%d}, "
         f"{plan.horizon} months ahead"
     )
     windows = ((len(replayed) - 1) * plan.every + plan.horizon) / plan.horizon
+    sizes = estimate_shocks(shifts, windows=windows, source=source)
+    again = [
+        replay(one.origin, sizes, by=(), stage_probabilities={}, draws=settings.draws, seed=settings.seed)
+        for one in replayed
+    ]
+    rows = pa.concat_tables([SCHEMA.empty_table(), *(one.rows for one in again)])
     return estimate_shocks(shifts, rows, windows=windows, source=source)
 
 
@@ -233,7 +247,7 @@ def _document(
         "nominal_coverage": NOMINAL,
         "headline": sentences(scores),
         "scores": scores,
-        "shocks": _measured(rows, plan, replayed).to_dict(),
+        "shocks": _measured(job.settings, plan, replayed).to_dict(),
         "shocks_used": [one.shocks.to_dict() for one in replayed],
         "notes": list(notes),
     }

@@ -114,8 +114,11 @@ def test_nothing_that_came_later_changes_what_was_forecast(
     other = pq.read_table(again.job.run_dir / ROWS_FILE)
     keys = ("origin", "part", "level", "key", "period", "model")
     forecasts = [
-        {tuple(row[key] for key in keys): row["mean"] for row in table.to_pylist() if row["level"] == "total"}
-        for table in (rows, other)
+        {tuple(row[key] for key in keys): (row["mean"], row["p10"], row["p90"]) for row in table.to_pylist()}
+        for table in (
+            one.filter(pc.field("level") == "total").sort_by([(key, "ascending") for key in keys])
+            for one in (rows, other)
+        )
     ]
     assert forecasts[0] == forecasts[1]
     assert not rows["actual"].equals(other["actual"])
@@ -127,6 +130,8 @@ def _poisoned(table: pa.Table, name: str, after: object) -> pa.Table:
         return _where(table, "changed_at", after, {"new_value": lambda old: _amounts(table, old)})
     if name == "opportunities":
         return _where(table, "closed_at", after, {"outcome": _swapped("won", "lost")})
+    if name == "usage":
+        return _where(table, "known_at", after, {"amount": lambda old: pc.multiply(old, 10.0)})
     if name == "contracts":
         return _where(table, "decided_at", after, {"renewed_amount": lambda old: pc.multiply(old, 3.0)})
     return table
