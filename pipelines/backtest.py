@@ -216,10 +216,13 @@ def _measured(settings: Settings, plan: Plan, replayed: Sequence[_Past]) -> Shoc
         name: [shift for one in replayed if (shift := one.found.shifts.get(name)) is not None]
         for name in names
     }
-    source = (
-        f"backtest of {len(replayed)} origin{'s' if len(replayed) > 1 else ''}, {replayed[0].at:%Y-%m-%d} to {replayed[-1].at:%Y-%m-%d}, "
-        f"{plan.horizon} months ahead"
+    first, last = replayed[0].at, replayed[-1].at
+    origins = (
+        f"{len(replayed)} origins, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        if first < last
+        else f"{first:%Y-%m-%d}"
     )
+    source = f"backtest of {origins}, {plan.horizon} months ahead"
     windows = ((len(replayed) - 1) * plan.every + plan.horizon) / plan.horizon
     sizes = estimate_shocks(shifts, windows=windows, source=source)
     again = [
