@@ -122,6 +122,14 @@ def test_a_contract_that_churns_takes_the_use_after_its_term_with_it():
     assert gone.expected.months(CONSUMPTION).tolist() == [10, 0, 0]
 
 
+def test_a_deal_may_be_won_and_change_its_price_at_once():
+    held = book(deals=deals([("a", 0.3, [0.2, 0.6, 0.8], 500, "n", "x")]))
+    changes = [PriceChange(1.1, "region", "n"), DealWon("a", "2026-12")]
+    after = scenario(held, simulate(held, draws=DRAWS), changes)
+    assert after.money(OPEN_DEALS)[1] == pytest.approx(np.full(DRAWS, 550.0))
+    assert not after.money(OPEN_DEALS)[[0, 2]].any()
+
+
 def test_a_scenario_can_follow_another():
     held, drawn = BOOKS[2], DRAWN[2]
     first, second = DealLost(held.deals.ids[0]), UsageGrowth(1.5, "product", "core")
