@@ -198,11 +198,14 @@ def evaluate_renewals(
     fitted: BoolArray = split.train.known | split.calibration.known
     weight = window_weights(labels, split.train) + window_weights(labels, split.calibration)
     say("fitting the baselines")
+    segment = job.settings.segment
     baselines = fit_renewal_baselines(
         rows.frame.filter(pa.array(fitted)),
         known_outcomes(labels)[fitted],
         weight=weight[fitted],
         features=features,
+        # a user's own field of accounts stands in the frame under its table's name
+        segment=segment if segment in rows.frame.column_names else f"accounts_{segment}",
     )
     say("scoring the test rows")
     evaluation = evaluate_renewal(
