@@ -222,24 +222,25 @@ def _renewals(before: Standing, after: Standing, window: _Window, model: Rescore
     was, now = _matched(old.ids, new.ids)
     old_rate = _rates(before.contract_rates, len(old.ids))[was]
     new_rate = _rates(after.contract_rates, len(new.ids))[now]
-    worth_old = (
-        np.nan_to_num(old.committed * old.ratio * before.book.price.get(RENEWALS, 1.0))[was] / old_rate
-    )
-    worth_new = np.nan_to_num(new.committed * new.ratio * after.book.price.get(RENEWALS, 1.0))[now] / new_rate
+    price_old, price_new = (one.book.price.get(RENEWALS, 1.0) for one in (before, after))
+    own_old = np.nan_to_num(old.committed * price_old)[was] / old_rate
+    own_new = np.nan_to_num(new.committed * price_new)[now] / new_rate
+    ratio_old, ratio_new = old.ratio[was], new.ratio[now]
     due_old, due_new = _due(old.due[was], window.before), _due(new.due[now], window.after)
     p_old, p_new = sigmoid(old.log_odds[was]), sigmoid(new.log_odds[now])
     p_same = p_new if model.contract_log_odds is None else sigmoid(model.contract_log_odds[now])
     path = [
-        ("amount", worth_new * old_rate * due_old * p_old),
-        ("currency", worth_new * new_rate * due_old * p_old),
-        ("timing", worth_new * new_rate * due_new * p_old),
-        ("renewal_probability", worth_new * new_rate * due_new * p_same),
-        ("model", worth_new * new_rate * due_new * p_new),
+        ("amount", own_new * old_rate * ratio_old * due_old * p_old),
+        ("ratio", own_new * old_rate * ratio_new * due_old * p_old),
+        ("currency", own_new * new_rate * ratio_new * due_old * p_old),
+        ("timing", own_new * new_rate * ratio_new * due_new * p_old),
+        ("renewal_probability", own_new * new_rate * ratio_new * due_new * p_same),
+        ("model", own_new * new_rate * ratio_new * due_new * p_new),
     ]
     terms = [
         _term("decided", -old_by_month[:, window.before].sum(axis=1), old.ids, _rest(len(old.ids), was)),
         _term("new_contracts", new_by_month[:, window.after].sum(axis=1), new.ids, _rest(len(new.ids), now)),
-        *_steps(worth_old * old_rate * due_old * p_old, path, [old.ids[row] for row in was]),
+        *_steps(own_old * old_rate * ratio_old * due_old * p_old, path, [old.ids[row] for row in was]),
     ]
     return _part(RENEWALS, (old_by_month.sum(axis=0), new_by_month.sum(axis=0)), terms, window)
 

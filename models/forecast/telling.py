@@ -15,6 +15,7 @@ TITLES: Mapping[str, str] = {
     "lost": "lost",
     "left": "no longer open",
     "amount": "amounts changed",
+    "ratio": "what contracts are expected to renew for",
     "currency": "exchange rates",
     "timing": "timing moved",
     "probability": "win probability changed",

@@ -118,13 +118,13 @@ def test_renewals_are_decided_come_newly_due_and_change_their_probability():
         ("due", 0.5, 2, 10, 1.0, 0, "n"),
     ]))  # fmt: skip
     after = book(renewals=renewals([
-        ("kept", 0.7, 1, 100, 1.1, 0, "n"),
+        ("kept", 0.7, 1, 120, 1.1, 0, "n"),
         ("new", 0.5, 0, 60, 1.0, 0, "n"),
         ("due", 0.5, 3, 10, 1.0, 0, "n"),
     ]))  # fmt: skip
     _, terms = change(before, after, RENEWALS)
     assert {name: term.amount for name, term in terms.items()} == pytest.approx({
-        "decided": -900, "new_contracts": 30, "amount": 5, "timing": -5, "renewal_probability": 0.2 * 110,
+        "decided": -900, "new_contracts": 30, "amount": 10, "ratio": 6, "timing": -5, "renewal_probability": 0.2 * 132,
     })  # fmt: skip
 
 
