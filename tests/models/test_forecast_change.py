@@ -124,7 +124,8 @@ def test_renewals_are_decided_come_newly_due_and_change_their_probability():
     ]))  # fmt: skip
     _, terms = change(before, after, RENEWALS)
     assert {name: term.amount for name, term in terms.items()} == pytest.approx({
-        "decided": -900, "new_contracts": 30, "amount": 10, "ratio": 6, "timing": -5, "renewal_probability": 0.2 * 132,
+        "decided": -900, "new_contracts": 30, "amount": 10, "ratio": 6, "timing": -5,
+        "renewal_probability": 0.2 * 132,
     })  # fmt: skip
 
 
