@@ -6,12 +6,13 @@ import numpy as np
 
 from models.arrays import FloatArray, IntArray
 
-__all__ = ["LEVELS", "ScaledErrors", "quantile_with_room", "t_quantile"]
+__all__ = ["LEVELS", "NORMAL", "ScaledErrors", "quantile_with_room", "t_quantile"]
 
 LEVELS = (0.80, 0.95)
 """How much of what comes an interval should hold."""
 _ENOUGH = 60
-_NORMAL = {0.80: 1.2815515655446004, 0.95: 1.959963984540054}
+NORMAL = {0.80: 1.2815515655446004, 0.95: 1.959963984540054}
+"""Two-sided quantiles of the normal distribution at these levels."""
 _CUT = 25.0
 
 
@@ -87,7 +88,7 @@ def t_quantile(level: float, degrees: float) -> float:
     >>> round(t_quantile(0.80, 10), 3), round(t_quantile(0.95, 10), 3)
     (1.372, 2.228)
     """
-    z = _NORMAL[level]
+    z = NORMAL[level]
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384

@@ -14,7 +14,8 @@ from features.panel import Panel, consumption_panel
 from models.consumption.forecast import PanelForecast
 from models.consumption.hierarchy import Level, levels_of, min_trace, summed
 from models.consumption.rollup import common_error, roll_up
-from models.consumption.use import FORECAST_SCHEMA, UseForecast, forecast_use
+from models.consumption.table import FORECAST_SCHEMA
+from models.consumption.use import UseForecast, forecast_use
 
 AS_OF = datetime(2025, 7, 10, tzinfo=UTC)
 Row = dict[str, Any]
