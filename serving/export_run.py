@@ -76,9 +76,11 @@ def _with_reported(table: pa.Table, column: str, rates: Mapping[str, float]) -> 
     """The table with the column in the reporting currency beside it, NaN without an amount or a rate."""
     codes: list[Any] = table["currency"].to_pylist()
     worth = [rates.get(str(code or "").strip().upper(), np.nan) for code in codes]
-    amounts = table[column].fill_null(np.nan).to_numpy() * np.array(worth, dtype=np.float64)
+    amounts = np.array(table[column].to_pylist(), dtype=np.float64) * np.array(worth, dtype=np.float64)
     at = table.column_names.index(column) + 1
-    return table.add_column(at, column + REPORTED, pa.array(amounts))
+    # not pa.array: it imports pandas, longer than all else an export does
+    held = pa.Array.from_buffers(pa.float64(), len(amounts), [None, pa.py_buffer(amounts)])
+    return table.add_column(at, column + REPORTED, held)
 
 
 def _forecast_about(published: Published) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -300,22 +301,27 @@ def test_amounts_of_deals_stand_in_the_reporting_currency_too_where_there_is_a_r
 
 _EXPORT = """
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-import pyarrow as pa
-import pyarrow.parquet as pq
-from serving.export import About, export
-table = pq.ParquetFile(sys.argv[1]).read()
-about = About(datetime(2026, 1, 5, tzinfo=UTC), "run", "EUR")
+import orjson
+from serving.export_run import export_run
+from serving.published import Published
+folder = Path(sys.argv[1])
+run = Published("run-1", folder, orjson.loads((folder / "manifest.json").read_bytes()))
 for name in ("out.xlsx", "out"):
-    export({"renewals": table}, Path(sys.argv[2]) / name, about=about)
+    export_run(run, folder / name)
 print(sorted({"pandas", "mlflow", "ibis", "duckdb", "prefect"} & sys.modules.keys()))
 """
 
 
 def test_exporting_loads_no_pandas_no_mlflow_and_no_warehouse(tmp_path: Path) -> None:
-    pq.write_table(renewals(), tmp_path / "renewals.parquet")
-    command = [sys.executable, "-c", _EXPORT, str(tmp_path / "renewals.parquet"), str(tmp_path)]
+    tables = {
+        "win_scores.parquet": pa.table({"opportunity_id": ["D1"], "p_win": [0.5]}),
+        "win_deals.parquet": pa.table({"opportunity_id": ["D1"], "currency": ["USD"], "amount": [1.0]}),
+        "renewal_scores.parquet": renewals(),
+    }
+    run = published(tmp_path, tables, forecast={"currency": "EUR", "rates": {"EUR": 1.0, "USD": 0.5}})
+    (tmp_path / "manifest.json").write_bytes(orjson.dumps(run.manifest))
+    command = [sys.executable, "-c", _EXPORT, str(tmp_path)]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-    assert (tmp_path / "out.xlsx").is_file()
+    assert lines(tmp_path / "out" / "open_deals.csv")[1] == ["D1", "USD", "1.0", "0.5", "0.5"]
