@@ -7,8 +7,10 @@ from typing import Any
 
 from rich.console import Console
 
+from data.errors import UsageError
 from data.settings import Settings
 from models.forecast.scenario import Change
+from pipelines.what_if import ACCOUNT
 from serving.export_run import export_run
 from serving.forecast import CHANGE_FILE, Forecast, forecast
 from serving.forecast_book import ABOUT
@@ -62,10 +64,23 @@ def forecast_part(
         published = forecast_as_of(settings, console)
     else:
         published = open_published(settings.workspace)
-    base = forecast(published, by=levels, horizon_months=horizon)
+    # a run's own levels are all simulated, whatever is shown: figures must not depend on the question
+    base = forecast(published, horizon_months=horizon)
+    if ACCOUNT in levels:
+        base = forecast(published, by=(*base.draws.by, ACCOUNT), horizon_months=horizon)
+    _check_levels(levels, base)
     made = base.scenario(changes) if changes else base
     notes = tuple(published.manifest["about"][ABOUT]["notes"])
     return Forecasted(published, made, base if changes else None, _change(published), notes)
+
+
+def _check_levels(levels: Sequence[str], made: Forecast) -> None:
+    unknown = [level for level in levels if level not in made.draws.by]
+    if unknown:
+        raise UsageError(
+            f"--by: run {made.run_id} has nothing to forecast by {unknown[0]}; it has "
+            f"{', '.join(made.draws.by) or 'totals alone'}. Ask by one of those."
+        )
 
 
 def exported(found: Forecasted, path: Path) -> str:

@@ -17,9 +17,10 @@ from models.forecast.scenario import (
     UsageGrowth,
 )
 
-__all__ = ["LEVELS", "Asked", "asked_of", "changes_of", "months_asked"]
+__all__ = ["ACCOUNT", "LEVELS", "Asked", "asked_of", "changes_of", "months_asked"]
 
-LEVELS = ("region", "segment", "product", "owner", "account")
+ACCOUNT = "account"
+LEVELS = ("region", "segment", "product", "owner", ACCOUNT)
 _PERIODS = (MONTH, QUARTER)
 
 
