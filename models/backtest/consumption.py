@@ -11,7 +11,8 @@ from features.periods import period_of
 from models.arrays import FloatArray, IntArray
 from models.backtest.history import Texts
 from models.backtest.rows import Cells, Forecast, by_period, cell_sums
-from models.consumption.use import SERIES_LEVEL, UseForecast
+from models.consumption.table import SERIES_LEVEL
+from models.consumption.use import UseForecast
 from models.forecast.book import Consumption, Renewals
 from models.forecast.groups import TOTAL, grouped
 from models.forecast.months import Months
