@@ -97,5 +97,11 @@ if __name__ == "__main__":
     given = Path(sys.argv[1])
     for read in (customers, clients):
         measured = measure(read(given))
-        print(measured.groupby(["data", "forecast"]).mean(numeric_only=True).drop(columns="origin").round(3))
+        print(
+            measured.groupby(["data", "forecast"])
+            .mean(numeric_only=True)
+            .drop(columns="origin")
+            .round(3)
+            .to_string()
+        )
         print(measured.pivot_table(index="forecast", columns="origin", values="wape").round(3))
