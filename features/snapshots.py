@@ -96,14 +96,15 @@ class Snapshots:
 def default_as_of(tables: Mapping[str, ir.Table], now: datetime) -> datetime:
     """The first whole second after the newest time known in the data.
 
-    Counts `known_at`, `changed_at`, `created_at` and the `closed_at` of decided deals that is not
-    after `now`; expected dates that lie ahead do not count. With no rows at all: `now`.
+    Counts `known_at`, `changed_at`, `created_at` and the `closed_at` of decided deals, none of them beyond
+    `now`: where a source tells no time of recording, a row dated ahead is no sign of how new the data is.
+    With no rows at all: `now`.
     """
     newest: list[datetime] = []
     for name, table in tables.items():
         for column in ("known_at", "changed_at", "created_at"):
             if column in table.columns:
-                _append(newest, table[column].max().to_pyarrow().as_py())
+                _append(newest, table.filter(table[column] <= now)[column].max().to_pyarrow().as_py())
         if name == "opportunities":
             closed = table.filter(table.outcome.notnull() & (table.closed_at <= now))
             _append(newest, closed.closed_at.max().to_pyarrow().as_py())

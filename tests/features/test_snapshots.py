@@ -73,6 +73,16 @@ def test_as_of_stands_just_after_the_newest_time_known_and_expected_dates_do_not
     assert default_as_of(memory_tables(rows), NOW) == day(6.5) + DAY / 86_400
 
 
+def test_a_row_dated_ahead_does_not_carry_as_of_into_the_future() -> None:
+    rows: Rows = {
+        "opportunities": [deal("o1", 2)],
+        "usage": [{"account_id": "a1", "usage_date": day(3), "known_at": day(3)}],
+        "exchange_rates": [{"from_currency": "USD", "to_currency": "EUR", "rate": 0.9, "known_at": day(9)}],
+    }
+    assert default_as_of(memory_tables(rows), day(5)) == day(3) + DAY / 86_400
+    assert default_as_of(memory_tables(rows), day(9)) == day(9) + DAY / 86_400
+
+
 def test_as_of_is_now_where_nothing_is_known() -> None:
     assert default_as_of(memory_tables({}), NOW) == NOW
 
