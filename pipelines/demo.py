@@ -51,6 +51,8 @@ def look_next(workspace: Path, shown: Demonstration) -> list[str]:
         f"dealcast deals --workspace {workspace}",
         f"dealcast explain {deal} --workspace {workspace}",
         f"dealcast evidence {deal} {reason} --workspace {workspace}",
+        f"dealcast forecast --workspace {workspace} --by region,month",
+        f"dealcast renewals --workspace {workspace} --within 120",
         *([f"the report of this run: {report}"] if report else []),
         f"models and figures, in MLflow's store: sqlite:///{(workspace / 'mlflow.db').absolute()}",
         "your own data: dealcast run --source FOLDER --mapping FOLDER --workspace FOLDER",

@@ -16,7 +16,7 @@ from serving.forecast import CHANGE_FILE, Forecast, forecast
 from serving.forecast_book import ABOUT
 from serving.published import Published, open_published
 
-__all__ = ["Forecasted", "exported", "forecast_part"]
+__all__ = ["Forecasted", "exported", "forecast_part", "published_forecast"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,16 @@ def forecast_part(
         published = forecast_as_of(settings, console)
     else:
         published = open_published(settings.workspace)
+    return published_forecast(published, levels, horizon, changes)
+
+
+def published_forecast(
+    published: Published,
+    levels: Sequence[str] = (),
+    horizon: int | None = None,
+    changes: Sequence[Change] = (),
+) -> Forecasted:
+    """The forecast of a run that is published; see `forecast_part`."""
     # a run's own levels are all simulated, whatever is shown: figures must not depend on the question
     base = forecast(published, horizon_months=horizon)
     if ACCOUNT in levels:

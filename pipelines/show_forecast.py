@@ -10,10 +10,10 @@ from rich.text import Text
 from models.forecast.groups import TOTAL
 from models.forecast.months import HORIZON
 from models.forecast.shocks import BOOKINGS, CONSUMPTION, NOT_YET_CREATED, OPEN_DEALS, RENEWALS
+from pipelines.forecast import Forecasted
 from pipelines.show import MISSING, when
 from pipelines.what_if import Asked
 from serving.forecast import Forecast
-from serving.published import Published
 from serving.text import printable
 
 __all__ = ["forecast_view"]
@@ -31,12 +31,9 @@ Figures = dict[str, list[Any]]
 _Key = tuple[str, str, str]
 
 
-def forecast_view(
-    published: Published, made: Forecast, asked: Asked, notes: Sequence[str], *,
-    base: Forecast | None = None, change: Mapping[str, Sequence[str]] | None = None,
-) -> RenderableType:  # fmt: skip
-    """The forecast as asked. base: without the scenario, where there is one. change: since the run before,
-    sentences by part."""
+def forecast_view(found: Forecasted, asked: Asked) -> RenderableType:
+    """The forecast as asked, what is in no total, and what moved it since the run before."""
+    published, made, base = found.published, found.made, found.base
     figures = made.figures(asked.levels)
     scale = _scale_of(figures)
     rows = _rows(figures, asked, scale)
@@ -46,12 +43,12 @@ def forecast_view(
         shown += [Text(""), _difference(base, made, asked, parts, scale)]
     said = [
         *(f"{n:,} {reason}" for reason, n in made.left_out.items()),
-        *notes,
+        *found.notes,
         f"common shocks: {made.standing.book.shocks.source}",
     ]
     shown.append(Text("\nIn no total, or to be known:", "bold"))
     shown += [Text(f"  {printable(one, longest=400)}") for one in said]
-    shown += list(_changes(change or {}, str(published.manifest["about"].get("previous_run_id"))))
+    shown += list(_changes(found.change, str(published.manifest["about"].get("previous_run_id"))))
     shown.append(
         Text(
             f"\nas of {when(published.as_of)} · run {published.run_id} · {made.draws.draws:,} draws, seed "

@@ -65,7 +65,5 @@ def forecast(
         written = exported(found, export) if export is not None else None
         output.result(
             found.as_dict() | {"export": written},
-            forecast_view(
-                found.published, found.made, asked, found.notes, base=found.base, change=found.change
-            ),
+            forecast_view(found, asked),
         )

@@ -137,10 +137,14 @@ def demo(
         from rich.console import Group
         from rich.text import Text
 
+        from models.forecast.months import QUARTER
         from pipelines.demo import demonstrate, look_next
+        from pipelines.forecast import published_forecast
         from pipelines.progress import Progress
         from pipelines.show import deals_table, explanation_view
+        from pipelines.show_forecast import forecast_view
         from pipelines.show_work import run_view
+        from pipelines.what_if import Asked
 
         with Progress(output.err) as progress:
             shown = demonstrate(workspace, deals=deals, seed=seed, top=top, direct=direct, progress=progress)
@@ -149,6 +153,8 @@ def demo(
         parts = [run_view(shown.result), Text(), deals_table(shown.ranked, shown.published), Text()]
         if shown.explained:
             parts += [explanation_view(shown.explained, top=3), Text()]
+        asked = published_forecast(shown.published)
+        parts += [forecast_view(asked, Asked((), (QUARTER,))), Text()]
         parts += [Text("Look next", "bold"), *(Text(f"  {line}") for line in following)]
         found = {
             **asdict(shown.result),
