@@ -104,6 +104,14 @@ def test_a_month_that_has_passed_and_one_that_came_are_the_window():
     assert change(before, later)[1]["window"].amount == pytest.approx(-25 + 40)
 
 
+def test_months_that_a_shorter_forecast_lacks_are_the_window_too():
+    before = book(deals=deals([("d", 1.0, [0.25, 0.5, 0.75], 100, "n", "x")]))
+    after = book(2, deals=deals([("d", 1.0, [0.25, 0.5], 100, "n", "x")]))
+    found, terms = change(before, after)
+    assert {name: term.amount for name, term in terms.items()} == pytest.approx({"window": -25})
+    assert (found.before, found.after) == pytest.approx((75, 50))
+
+
 def test_runs_without_a_month_in_common_differ_by_the_window_alone():
     before, after = random_book(1), random_book(2, as_of=AS_OF + timedelta(days=400))
     found, terms = change(before, after)
