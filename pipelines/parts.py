@@ -32,6 +32,7 @@ from pipelines.learning import (
     train_model,
 )
 from pipelines.progress import silent
+from pipelines.renewal_champion import renewal_store
 from pipelines.reporting import write_report
 from pipelines.run import Do, working
 from pipelines.steps import Built, View, build_features, choose_instant, load_source
@@ -165,10 +166,11 @@ def promote_part(settings: Settings, version: str | None, force: str | None, con
         return Judged(chosen, promoted, reasons)
 
 
-def rollback_part(settings: Settings, reason: str, console: Console) -> str:
-    """Return to the champion before the present one; its version."""
+def rollback_part(settings: Settings, reason: str, console: Console, *, renewals: bool = False) -> str:
+    """Return to the champion before the present one; its version. renewals: of the model of renewals."""
     with working(settings, "rollback", console) as (job, _, _):
-        return rollback(open_store(job, silent), reason=reason, run_id=job.run_id, at=job.now)
+        store = renewal_store(job) if renewals else open_store(job, silent)
+        return rollback(store, reason=reason, run_id=job.run_id, at=job.now)
 
 
 def _prepared(job: Job, do: Do) -> _Prepared:

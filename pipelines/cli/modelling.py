@@ -138,6 +138,9 @@ def promote(
 
 def rollback(
     reason: Annotated[str, typer.Option("--reason", help="Why, for the ledger.")] = "no reason given",
+    renewals: Annotated[
+        bool, typer.Option("--renewals", help="The model of renewals instead of that of wins.")
+    ] = False,
     workspace: Workspace = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -154,6 +157,6 @@ def rollback(
 
         from pipelines.parts import rollback_part
 
-        version = rollback_part(settings, reason, output.err)
+        version = rollback_part(settings, reason, output.err, renewals=renewals)
         said = f"version {version} is the champion again. Score with it: dealcast score"
         output.result({"status": "done", "champion": version}, Text(said))
