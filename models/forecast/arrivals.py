@@ -26,7 +26,7 @@ HALF_LIFE_DAYS = 180.0
 _LEAN = 20.0
 """So many deals' weight has the whole against a cell's own share won and mean amount."""
 _AMOUNTS = 200
-_CELLS = 60
+_CELLS = 150
 _MONTH = 30.4375
 
 
