@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.currency import Rates
+from features.accounts import accounts_known
 from features.exposure import NEVER, exposure, life_table
 from features.panel_contracts import contracts_known
 from features.periods import Period, period_number, period_starts
@@ -273,8 +274,7 @@ def _number_of(day: Ints, period: Period) -> Ints:
 
 def _groups(tables: Mapping[str, ir.Table], calendar: Calendar, segment: str) -> dict[str, tuple[str, str]]:
     """Region and segment of each account recorded by then."""
-    accounts = tables["accounts"]
-    accounts = accounts.filter(accounts.known_at < ibis.literal(calendar.as_of, type="timestamp('UTC')"))
+    accounts = accounts_known(tables, calendar.as_of)
     grouped = accounts[segment].cast("string") if segment in accounts.columns else ibis.null("string")
     known = accounts.select(
         "account_id", region=accounts.region.coalesce(UNKNOWN), segment=grouped.coalesce(UNKNOWN)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.accounts import accounts_known
 from models.arrays import DAY_US, NEVER, micros, to_micros
 
 __all__ = ["contract_facts"]
@@ -22,9 +23,10 @@ def contract_facts(
     Columns: contract_id, account_id, account, region, segment, billing, currency, committed_amount (in
     `currency`), start_at, end_at, days_left (from as_of to the end of the term, negative once over; null
     without an end), overdue (the term is over and no outcome was known before as_of). segment: the column of
-    accounts that it is taken from, null where the source has none of that name. Unknown is null.
+    accounts that it is taken from, null where the source has none of that name. Unknown is null, as is all
+    of an account recorded at or after as_of.
     """
-    accounts = tables["accounts"]
+    accounts = accounts_known(tables, as_of)
     grouped = accounts[segment].cast("string") if segment in accounts.columns else ibis.null("string")
     accounts = accounts.select("account_id", "region", account="name", segment=grouped)
     facts = tables["contracts"].left_join(accounts, "account_id").select(

@@ -7,6 +7,8 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from features.accounts import accounts_known
+
 __all__ = ["deal_facts"]
 
 _HISTORIES = ("stage", "amount", "close_date", "owner")
@@ -20,13 +22,14 @@ def deal_facts(
     Columns: opportunity_id, name, account_id, account, region, segment, owner_id, owner, type, currency,
     stage, amount (in `currency`), expected_close_on (date). segment: the column of accounts that it is
     taken from, null where the source has none of that name. Stage, amount, expected close and owner come
-    from the deal's history before `as_of`; unknown is null. Names and groups are the present ones.
+    from the deal's history before `as_of`; unknown is null. Names and groups are the
+    present ones of accounts recorded before `as_of`.
     """
     deals = tables["opportunities"]
     deals = deals.select("opportunity_id", "name", "account_id", "type", "currency", first_owner="owner_id")
     deals = deals.left_join(_latest(tables["opportunity_changes"], as_of), "opportunity_id")
     deals = deals.mutate(owner_id=ibis.coalesce(deals.last_owner, deals.first_owner))
-    accounts = tables["accounts"]
+    accounts = accounts_known(tables, as_of)
     grouped = accounts[segment].cast("string") if segment in accounts.columns else ibis.null("string")
     accounts = accounts.select("account_id", "region", account="name", segment=grouped)
     users = tables["users"].select("user_id", owner="name")

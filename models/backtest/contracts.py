@@ -82,5 +82,5 @@ def read_contracts(tables: Mapping[str, ir.Table], as_of: datetime, *, segment: 
         renewed=renewed,
         committed=np.asarray(rows["committed_amount"].to_numpy(), dtype=np.float64),
         renewed_amount=np.where(renewed, amount, np.nan),
-        groups=account_groups(tables, accounts, segment=segment),
+        groups=account_groups(tables, accounts, as_of, segment=segment),
     )

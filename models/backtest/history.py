@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from data.currency import Rates
 from data.schema import SOURCE_ROW
+from features.accounts import accounts_known
 from models.arrays import NEVER, BoolArray, FloatArray, IntArray, micros, to_micros
 
 __all__ = [
@@ -118,14 +119,16 @@ def read_deals(tables: Mapping[str, ir.Table], as_of: datetime, *, segment: str)
         created=micros(rows["created_at"]),
         closed=np.where(decided, closed, NEVER),
         won=decided & (outcome == "won"),
-        groups=account_groups(tables, accounts, segment=segment),
+        groups=account_groups(tables, accounts, as_of, segment=segment),
         histories=_histories(tables["opportunity_changes"], as_of, rows["opportunity_id"]),
     )
 
 
-def account_groups(tables: Mapping[str, ir.Table], accounts: Texts, *, segment: str) -> dict[str, Texts]:
-    """The region and the segment of given accounts, as they stand; "" where unknown."""
-    table = tables["accounts"]
+def account_groups(
+    tables: Mapping[str, ir.Table], accounts: Texts, as_of: datetime, *, segment: str
+) -> dict[str, Texts]:
+    """The region and the segment of given accounts recorded before as_of, as they stand; "" where unknown."""
+    table = accounts_known(tables, as_of)
     columns = {"region": "region", "segment": segment}
     wanted = [name for name in dict.fromkeys(columns.values()) if name in table.columns]
     rows = table.select("account_id", *wanted).to_pyarrow()

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 from data.warehouse import memory_tables
+from models.backtest.history import read_deals
 from serving.facts import deal_facts
 
 AS_OF = datetime(2026, 1, 5, tzinfo=UTC)
@@ -49,6 +50,26 @@ def test_facts_are_the_latest_known_before_as_of_in_the_order_asked() -> None:
     assert (found[1]["region"], found[1]["segment"]) == ("EMEA", "retail")
     assert (found[0]["region"], found[0]["segment"]) == (None, None)
     assert (found[0]["owner"], found[0]["account"], found[0]["stage"]) == ("Bob", None, None)
+
+
+def test_an_account_recorded_at_or_after_as_of_has_no_name_region_or_segment_yet() -> None:
+    account = {"name": "Acme", "region": "EMEA", "industry": "retail"}
+    tables = memory_tables(
+        {
+            "accounts": [
+                {"account_id": "A", **account, "known_at": at(4)},
+                {"account_id": "B", **account, "known_at": AS_OF},
+            ],
+            "opportunities": [deal("D1", "A"), deal("D2", "B")],
+        }
+    )
+    found = deal_facts(tables, AS_OF, ["D1", "D2"]).select(["account", "region", "segment"]).to_pylist()
+    assert [tuple(row.values()) for row in found] == [("Acme", "EMEA", "retail"), (None, None, None)]
+    groups = read_deals(tables, AS_OF, segment="industry").groups
+    assert {level: keys.tolist() for level, keys in groups.items()} == {
+        "region": ["EMEA", ""],
+        "segment": ["retail", ""],
+    }
 
 
 def test_the_segment_is_the_column_of_accounts_that_finance_groups_by() -> None:

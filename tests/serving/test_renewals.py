@@ -61,6 +61,7 @@ def facts_of(world: RenewalWorld, frame: pa.Table) -> pa.Table:
     accounts = accounts.append_column("name", pa.array([f"Customer {i}" for i in range(n)]))
     accounts = accounts.append_column("region", pa.array(["north"] * n))
     accounts = accounts.append_column("industry", pa.array(["energy"] * n))
+    accounts = accounts.append_column("known_at", pa.nulls(n, pa.timestamp("us", "UTC")))
     tables = {"contracts": ibis.memtable(whole), "accounts": ibis.memtable(accounts)}
     return contract_facts(tables, world.as_of, frame["contract_id"].to_pylist())
 
@@ -151,7 +152,10 @@ def test_facts_tell_the_days_left_and_what_is_overdue() -> None:
         "committed_amount": [10.0, 20.0, None], "start_at": pa.array([None] * 3, instant),
         "end_at": pa.array(ends, instant),
     }))  # fmt: skip
-    accounts = ibis.memtable(pa.table({"account_id": ["A1"], "name": ["Nord"], "region": ["EU"]}))
+    accounts = ibis.memtable(pa.table({
+        "account_id": ["A1", "A9"], "name": ["Nord", "Late"], "region": ["EU", "EU"],
+        "known_at": pa.array([datetime(2025, 6, 1, tzinfo=UTC), as_of], instant),
+    }))  # fmt: skip
     facts = contract_facts({"contracts": contracts, "accounts": accounts}, as_of, ["K3", "K1", "K2"])
     assert facts["contract_id"].to_pylist() == ["K3", "K1", "K2"]
     assert facts["days_left"].to_pylist() == [None, 30.0, 0.0]
