@@ -90,7 +90,7 @@ def backtest_part(settings: Settings, console: Console, plan: Plan) -> Backteste
         with progress.stage("Scoring the forecasts"):
             document = _document(job, view, ready.material, plan, rows, replayed, notes)
             files = _written(job, document, rows)
-            write_shocks(job.workspace, Shocks.from_dict(document["shocks"]))
+            write_shocks(job.workspace, Shocks.from_dict(document["shocks"]), view.as_of)
         with progress.stage("Logging the findings"):
             logged, warnings = _logged(job, document, files)
         return Backtested(job, document, logged, (*notes, *warnings))

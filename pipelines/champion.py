@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -34,7 +35,15 @@ from pipelines.learning import Labelled, baseline
 from pipelines.progress import Say
 from pipelines.steps import View, readable
 
-__all__ = ["Serving", "champion_or_none", "choose_model", "judge", "open_store", "register_model"]
+__all__ = [
+    "Serving",
+    "champion_or_none",
+    "choose_model",
+    "hindsight",
+    "judge",
+    "open_store",
+    "register_model",
+]
 
 _TIMED_ROWS = 500
 _AWAY: tuple[str, ...] = (
@@ -113,7 +122,7 @@ def choose_model(
             return Serving(model, True, reasons)
         champion, warnings = champion_or_none(job)
     if champion is not None:
-        return Serving(champion, False, reasons, warnings)
+        return Serving(champion, False, reasons, (*warnings, *hindsight(champion, view.as_of)))
     why = f"no model has earned promotion: {' '.join(reasons)} Every deal gets a baseline score."
     return Serving(baseline(view, rows, features, why), False, reasons, (*warnings, why))
 
@@ -135,6 +144,18 @@ def champion_or_none(job: Job) -> tuple[WinModel | None, tuple[str, ...]]:
     except OtherFormatError as error:
         return None, (f"The champion cannot be read, so it does not serve: {error}",)
     return model, (found.degraded,) if found.degraded else ()
+
+
+def hindsight(model: WinModel, as_of: datetime) -> tuple[str, ...]:
+    """A warning, where a model that is to score deals or contracts learnt from after as_of."""
+    until = model.trained.get("as_of")
+    if until is None or datetime.fromisoformat(until) <= as_of:
+        return ()
+    return (
+        f"{model.version} learnt from what was known up to {datetime.fromisoformat(until):%Y-%m-%d}, after "
+        f"{as_of:%Y-%m-%d}: its scores know more than was known then. `dealcast forecast --as-of` learns "
+        "anew.",
+    )
 
 
 def _judged(

@@ -15,6 +15,7 @@ from models.audit import AuditReport
 from models.evaluation import Evaluation
 from models.registry import RegistryUnreachableError
 from models.renewal import RenewalModel
+from pipelines.champion import hindsight
 from pipelines.job import Job
 from pipelines.progress import Say
 from pipelines.renewal_champion import choose_renewals, register_renewals, renewal_champion
@@ -141,6 +142,7 @@ def score_with_champion(job: Job, view: View, say: Say) -> RenewalPart:
         rows = label_renewals(job, view, built, say)
         why = rows.thin or "no renewal model has earned promotion yet: every contract gets a baseline score."
         model, warnings = renewal_baseline(job, rows, built.features, why), (*warnings, why)
+    warnings = (*warnings, *hindsight(model.chance, view.as_of))
     tables = score_renewals(job, view, built, model, say)
     return RenewalPart(tables, warnings=warnings, waiting=built.waiting, model=model)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.currency import Rates, reporting_currency
-from data.errors import ModelContractError, PublishError
+from data.errors import ModelContractError
 from data.warehouse import open_warehouse
 from models.arrays import FloatArray
 from models.backtest.bookings import BookingsAt, amount_drift
@@ -24,12 +24,12 @@ from pipelines.consuming import UsePart
 from pipelines.contracts import RenewalPart
 from pipelines.job import Job
 from pipelines.progress import Say
-from pipelines.steps import Built, View, readable, score_open
+from pipelines.steps import Built, View, published_before, readable, score_open
 from serving.closings import closed_deals
 from serving.forecast import CLOSED_FILE, forecast_tables, has_forecast
 from serving.forecast_book import ABOUT, forecast_about, rates_at, standing_of
 from serving.publish import Publication, publish
-from serving.published import Published, current_run_id, open_published
+from serving.published import Published, open_published
 from serving.renewals import SCORES
 
 __all__ = ["Parts", "forecast_publication", "publish_run"]
@@ -77,9 +77,9 @@ def _with_forecast(
     say(f"simulating the next {job.settings.horizon_months} months")
     with open_warehouse(job.workspace) as warehouse:
         tables = warehouse.tables(view.as_of)
-        before = _published_before(job)
+        before = published_before(job.workspace, view.as_of)
         shocks = parts.shocks or _shocks(parts, before)
-        about = _about(job, view, tables, shocks, (*renewals.notes, *parts.used.notes))
+        about = _about(job, view, tables, shocks, parts)
         closed = closed_deals(tables, view.as_of)
     further = {**renewals.tables, **parts.used.tables, CLOSED_FILE: closed}
     every = {**publication.files(), **further}
@@ -91,7 +91,7 @@ def _with_forecast(
 
 
 def _about(
-    job: Job, view: View, tables: Mapping[str, ir.Table], shocks: Shocks, notes: tuple[str, ...]
+    job: Job, view: View, tables: Mapping[str, ir.Table], shocks: Shocks, parts: Parts
 ) -> dict[str, Any]:
     """What the forecast rests on: currency and rates, deals to come, how amounts drift, common shocks."""
     settings, as_of = job.settings, view.as_of
@@ -104,8 +104,10 @@ def _about(
     currencies = set(deals.currency) | set(
         contracts.currency.as_table().distinct().to_pyarrow()[0].to_pylist()
     )
-    recorded = bool(contracts.count().to_pyarrow().as_py())
-    coming = BookingsAt.of(deals, months, rates, due=() if recorded else None).new_business()
+    # renewals to come are forecast once: by their contracts where these are, else with other deals to come
+    coming = BookingsAt.of(
+        deals, months, rates, due=() if SCORES in parts.renewals.tables else None
+    ).new_business()
     few = () if coming else ("too few deals were created to say how many will be: none are forecast",)
     return forecast_about(
         currency=currency,
@@ -116,7 +118,7 @@ def _about(
         shocks=shocks,
         new=coming,
         amount_drift=amount_drift(deals, as_of),
-        notes=(*notes, *few),
+        notes=(*parts.renewals.notes, *parts.used.notes, *few),
     )
 
 
@@ -185,12 +187,3 @@ def _renewal_version(before: Published) -> str | None:
 def _places(held: list[Any], ids: tuple[str, ...]) -> list[int]:
     place = {one: row for row, one in enumerate(held)}
     return [place[one] for one in ids]
-
-
-def _published_before(job: Job) -> Published | None:
-    """The run that is published now; None if there is none, or it cannot be trusted."""
-    try:
-        run_id = current_run_id(job.workspace)
-        return None if run_id is None else open_published(job.workspace, run_id)
-    except PublishError:
-        return None

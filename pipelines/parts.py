@@ -16,7 +16,7 @@ from models.promotion import promote, rollback
 from models.registry import CHALLENGER, CHAMPION, Registered, alias_version, fetch
 from models.win_model import WinModel
 from pipelines.auditing import GATE, IN_FULL, audit_features, waivers_of
-from pipelines.champion import champion_or_none, judge, open_store, register_model
+from pipelines.champion import champion_or_none, hindsight, judge, open_store, register_model
 from pipelines.consuming import forecast_consumption
 from pipelines.contracts import score_with_champion
 from pipelines.forecasting import Parts, publish_run
@@ -128,6 +128,7 @@ def score_part(settings: Settings, console: Console) -> Published:
             why = rows.thin or "no model has earned promotion yet: every deal gets a baseline score."
             champion = baseline(view, rows, kept_features(built, audited), why)
             warnings = (*warnings, why)
+        warnings = (*warnings, *hindsight(champion, view.as_of))
         with progress.stage("Scoring contracts") as say:
             renewals = score_with_champion(job, view, say)
         return do(
@@ -136,7 +137,9 @@ def score_part(settings: Settings, console: Console) -> Published:
             view,
             built,
             champion,
-            Parts(renewals, do(forecast_consumption, job, view), shocks=read_shocks(job.workspace)),
+            Parts(
+                renewals, do(forecast_consumption, job, view), shocks=read_shocks(job.workspace, view.as_of)
+            ),
             (*warnings, *renewals.warnings),
         )
 

@@ -32,6 +32,7 @@ from models.registry import (
 )
 from models.renewal import RenewalModel
 from models.win_model import OtherFormatError
+from pipelines.champion import hindsight
 from pipelines.job import Job
 from pipelines.progress import Say
 from pipelines.renewing import RENEWAL_AUDIT_FILE, RenewalRows, renewal_baseline
@@ -115,7 +116,8 @@ def choose_renewals(
             return RenewalServing(model, True, reasons)
     champion, warnings = renewal_champion(job)
     if champion is not None:
-        return RenewalServing(champion, False, reasons, warnings)
+        later = hindsight(champion.chance, rows.split.split.as_of)
+        return RenewalServing(champion, False, reasons, (*warnings, *later))
     why = f"no renewal model has earned promotion: {' '.join(reasons)} Every contract gets a baseline score."
     return RenewalServing(renewal_baseline(job, rows, features, why), False, reasons, (*warnings, why))
 

@@ -11,7 +11,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.errors import PublishError
 from data.warehouse import open_warehouse
 from features.families.custom import custom_fields
 from features.feature import Feature
@@ -37,9 +36,8 @@ from models.renewal.account_overlap import account_overlap
 from pipelines.auditing import waivers_of
 from pipelines.job import Job
 from pipelines.progress import Say
-from pipelines.steps import View, readable
+from pipelines.steps import View, published_before, readable
 from serving.contract_facts import contract_facts
-from serving.published import current_run_id, open_published
 from serving.renewal_scoring import renewal_tables
 from serving.renewals import SCORES, has_renewals
 
@@ -235,20 +233,14 @@ def score_renewals(
         facts=facts,
         features={feature.name: feature for feature in built.features},
         as_of=view.as_of,
-        before=_scores_before(job),
+        before=_scores_before(job, view),
     )
 
 
-def _scores_before(job: Job) -> dict[str, float]:
-    """The probabilities that are published now, by contract; none if they cannot be trusted."""
-    try:
-        run_id = current_run_id(job.workspace)
-        if run_id is None:
-            return {}
-        published = open_published(job.workspace, run_id)
-    except PublishError:
-        return {}
-    if not has_renewals(published):
+def _scores_before(job: Job, view: View) -> dict[str, float]:
+    """The probabilities of the run published before, by contract."""
+    published = published_before(job.workspace, view.as_of)
+    if published is None or not has_renewals(published):
         return {}
     scores = published.table(SCORES)
     return dict(zip(scores["contract_id"].to_pylist(), scores["p_renew"].to_pylist(), strict=True))

@@ -92,7 +92,7 @@ def win_run(job: Job, do: Do) -> RunResult:
         renewals,
         do(forecast_consumption, job, view),
         predictions=evaluation.predictions if evaluation else None,
-        shocks=read_shocks(job.workspace),
+        shocks=read_shocks(job.workspace, view.as_of),
     )
     warnings = (
         *loaded.warnings, *_audit_warnings(audited.dropped), *away, *serving.warnings, *renewals.warnings,

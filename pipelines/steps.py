@@ -42,12 +42,15 @@ from pipelines.room_table import room_table
 from pipelines.rooms import deal_tables
 from serving.facts import deal_facts
 from serving.publish import Publication
-from serving.published import current_run_id, open_published
+from serving.published import Published, current_run_id, open_published
 from serving.room import ROLES
 from serving.scoring import score_deals
 from serving.timing import KNOTS, TIMING, timing_table
 
-__all__ = ["Built", "View", "build_features", "choose_instant", "load_source", "readable", "score_open"]
+__all__ = [
+    "Built", "View", "build_features", "choose_instant", "load_source", "published_before", "readable",
+    "score_open",
+]  # fmt: skip
 
 ORIGINS_FILE = "contract_origins.parquet"
 """How the deal behind each contract was won, in the folder of the run; see `features.origin`."""
@@ -144,7 +147,7 @@ def score_open(
         beside = deal_tables(tables, view.as_of, ids, say)
         beside[ROLES] = room_table(tables, view.as_of, readable(built.open, model), facts, model.room)
     beside |= _timing_of(readable(built.open, model), model)
-    before, previous = _scores_before(job.workspace)
+    before, previous = _scores_before(job.workspace, view.as_of)
     return score_deals(
         model,
         readable(built.open, model),
@@ -197,14 +200,20 @@ def _drawn(tables: Mapping[str, ir.Table], calendar: Calendar, most: int, seed: 
     return snapshots_from_keys(tables, ibis.memtable(pa.concat_tables([keys.take(chosen), today])), calendar)
 
 
-def _scores_before(workspace: Path) -> tuple[dict[str, float], str | None]:
-    """The probabilities that are published now, by deal, and their run; none if they cannot be trusted."""
+def published_before(workspace: Path, as_of: datetime) -> Published | None:
+    """The run published now; None if there is none, it cannot be trusted, or it stands after as_of."""
     try:
         run_id = current_run_id(workspace)
-        if run_id is None:
-            return {}, None
-        scores = open_published(workspace, run_id).table("win_scores.parquet")
+        found = None if run_id is None else open_published(workspace, run_id)
     except PublishError:
+        return None
+    return found if found is not None and found.as_of <= as_of else None
+
+
+def _scores_before(workspace: Path, as_of: datetime) -> tuple[dict[str, float], str | None]:
+    """The probabilities of `published_before`, by deal, and its run."""
+    published = published_before(workspace, as_of)
+    if published is None:
         return {}, None
-    rows = scores.select(["opportunity_id", "p_win"]).to_pylist()
-    return {row["opportunity_id"]: row["p_win"] for row in rows}, run_id
+    rows = published.table("win_scores.parquet").select(["opportunity_id", "p_win"]).to_pylist()
+    return {row["opportunity_id"]: row["p_win"] for row in rows}, published.run_id

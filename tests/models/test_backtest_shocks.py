@@ -145,7 +145,15 @@ def test_test_predictions_alone_tell_a_shock_that_moves_all_deals() -> None:
 
 
 def test_shocks_come_back_from_the_workspace_as_they_were_kept(tmp_path: Path) -> None:
-    assert read_shocks(tmp_path) is None
+    assert read_shocks(tmp_path, START) is None
     kept = Shocks(logit_sd=0.12, width={"bookings": 1.3}, source="a backtest")
-    write_shocks(tmp_path, kept)
-    assert read_shocks(tmp_path) == kept
+    write_shocks(tmp_path, kept, START)
+    assert read_shocks(tmp_path, START) == kept
+
+
+def test_shocks_measured_later_are_not_known_to_a_run_as_of_an_earlier_instant(tmp_path: Path) -> None:
+    path = write_shocks(tmp_path, Shocks(logit_sd=0.12), START)
+    assert read_shocks(tmp_path, START - timedelta(seconds=1)) is None
+    assert read_shocks(tmp_path, START + timedelta(days=1)) == Shocks(logit_sd=0.12)
+    path.write_text('{"logit_sd": 0.12}')
+    assert read_shocks(tmp_path, START) is None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,9 @@ def test_open_and_coming_deals_add_up_to_all_bookings(rows: pa.Table) -> None:
 def test_the_findings_are_written_shown_and_kept_for_later_runs(done: Backtested) -> None:
     written = json.loads((done.job.run_dir / BACKTEST_FILE).read_text())
     assert written["scores"] == json.loads(json.dumps(done.document["scores"]))
-    shocks = read_shocks(done.job.workspace)
+    end = datetime.fromisoformat(done.document["as_of"])
+    shocks = read_shocks(done.job.workspace, end)
+    assert read_shocks(done.job.workspace, end - timedelta(days=1)) is None
     assert shocks is not None
     assert shocks.to_dict() == done.document["shocks"]
     assert "2 origins" in shocks.source
