@@ -5,7 +5,8 @@ models': - Amounts are converted at the rates that the run wrote down (those kno
 no rate or no
   amount is in no total and is counted.
 - An open deal of type renewal is left out of bookings where a contract of its account falls due within the
-  horizon: that contract is forecast among the renewals, and one renewal must not be counted twice.
+  horizon at a known amount: that contract is forecast among the renewals, and one renewal must not be counted
+  twice.
 - Consumption after the term of a contract counts as far as the contract renews: of an account's contracts
 that
   end within the horizon the one with the largest commitment decides, then the one that ends first.
@@ -161,7 +162,7 @@ def _deals(
     amount = numbers(facts, "amount")
     rate = about.rate(texts(facts, "currency"))
     twice = counted_as_renewals(
-        texts(facts, "type"), texts(facts, "account_id"), _due_accounts(table(_RENEWALS), about.months)
+        texts(facts, "type"), texts(facts, "account_id"), _due_accounts(table(_RENEWALS), about)
     )
     _count(left_out, "renewal deals, forecast as renewals of their account's contract", twice)
     _count(left_out, "open deals without an amount", ~twice & np.isnan(amount))
@@ -215,11 +216,12 @@ def _renewals(
     return renewals, np.where(np.isnan(rate), 1.0, rate), names
 
 
-def _due_accounts(scores: pa.Table | None, months: Months) -> set[str]:
-    """Accounts with a contract that falls due within the horizon."""
+def _due_accounts(scores: pa.Table | None, about: _About) -> set[str]:
+    """Accounts with a contract that falls due within the horizon, at an amount that can be forecast."""
     if scores is None or not scores.num_rows:
         return set()
-    due = months.due(instants(scores, "end_at")) < months.count
+    due = about.months.due(instants(scores, "end_at")) < about.months.count
+    due &= ~np.isnan(numbers(scores, "committed_amount") * about.rate(texts(scores, "currency")))
     accounts = texts(scores, "account_id")
     return {account for account, counts in zip(accounts, due, strict=True) if counts and account}
 

@@ -40,8 +40,9 @@ class RenewalsAt:
 
     @property
     def due_accounts(self) -> set[str]:
-        """Accounts with a contract that falls due within the months."""
+        """Accounts with a contract that falls due within the months, at an amount that can be forecast."""
         due = self.waiting & (self.contracts.month_due(self.months.as_of) < self.months.count)
+        due &= ~np.isnan(self.committed)
         return set(self.contracts.accounts[due])
 
     @property

@@ -76,6 +76,20 @@ def test_a_renewal_deal_is_left_out_where_its_account_has_a_contract_due_within_
     assert held.left_out == {"renewal deals, forecast as renewals of their account's contract": 2}
 
 
+def test_a_renewal_deal_is_booked_where_its_contract_has_no_amount_to_be_forecast_by():
+    contracts = [
+        renewal("bare", committed=None, account="acme"),
+        renewal("unrated", currency="JPY", account="beta"),
+    ]
+    open_deals = [deal("a", kind="renewal", account="acme"), deal("b", kind="renewal", account="beta")]
+    held = book_of(open_deals, contracts)
+    assert held.deals.ids == ("a", "b")
+    assert held.left_out == {
+        "contracts due without a committed amount": 1,
+        "contracts due without an exchange rate": 1,
+    }
+
+
 def test_renewals_fall_due_in_the_month_their_term_ends_and_overdue_ones_now(tmp_path):
     held = tables([], [renewal("a"), renewal("b", 0.5, date(2026, 10, 3), 100.0), renewal("c", end=None)])
     run = forecast(published(tmp_path, FIRST, held))
