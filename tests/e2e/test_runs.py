@@ -21,7 +21,17 @@ from tests.pipelines.conftest import COMMAND, FAST, dealcast
 
 pytestmark = pytest.mark.slow
 STAGES = [words for step, words in STEPS.items()]
-PUBLISHED = ("win_scores.parquet", "win_contributions.parquet", "win_features.parquet")
+PUBLISHED = (
+    "win_scores.parquet", "win_contributions.parquet", "win_features.parquet", "win_timing.parquet",
+    "renewal_scores.parquet", "renewal_contributions.parquet", "renewal_features.parquet",
+    "consumption_forecast.parquet", "bookings_forecast.parquet", "forecast_summary.parquet",
+    "closed_deals.parquet",
+)  # fmt: skip
+DECIDED = {
+    "opportunities": ("closed_at", ("outcome", "loss_reason")),
+    "contracts": ("decided_at", ("outcome", "renewed_amount", "decided_at")),
+}
+"""By table: when a row's end became known, and the columns that tell of it."""
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +127,11 @@ def _as_known(table: pa.Table, name: str, late: pa.Scalar) -> pa.Table:
     clock = TABLES[name].clock
     if clock is not None:
         table = table.filter(pc.fill_null(pc.less(table[clock], late.cast(table[clock].type)), True))
-    if name != "opportunities":
+    if name not in DECIDED:
         return table
-    open_still = pc.fill_null(pc.greater_equal(table["closed_at"], late.cast(table["closed_at"].type)), False)
-    for column in ("outcome", "loss_reason"):
+    at, columns = DECIDED[name]
+    open_still = pc.fill_null(pc.greater_equal(table[at], late.cast(table[at].type)), False)
+    for column in columns:
         place, held = table.column_names.index(column), table[column]
         table = table.set_column(place, column, pc.if_else(open_still, pa.scalar(None, held.type), held))
     return table
@@ -139,4 +150,10 @@ def test_rows_at_or_after_as_of_change_no_bit_of_what_is_published(world: Path, 
     assert whole["model_version"] == part["model_version"]
     for name in PUBLISHED:
         one, other = read(tmp_path / "a", whole["run_id"], name), read(tmp_path / "b", part["run_id"], name)
+        assert one.num_rows, name
         assert one.equals(other), name
+    rests_on = [
+        json.loads((tmp_path / workspace / "published" / result["run_id"] / "manifest.json").read_text())
+        for workspace, result in (("a", whole), ("b", part))
+    ]
+    assert rests_on[0]["about"]["forecast"] == rests_on[1]["about"]["forecast"]
