@@ -1,9 +1,12 @@
 """How a forecast looks on a terminal: parts side by side, by period and key, and what moved them."""
 
+from calendar import month_abbr
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -27,8 +30,25 @@ _TITLES = {
 }
 _SCALES = {1e6: "million ", 1e3: "thousand ", 1.0: ""}
 _PLACES = {1e6: 1, 1e3: 0, 1.0: 0}
+_ANY_WIDTH = 10_000
+_SPAN = ".."
+_WHOLE = "all months"
 Figures = dict[str, list[Any]]
 _Key = tuple[str, str, str]
+_Cells = dict[_Key, dict[str, tuple[str, str, str]]]
+"""By level, key and period: the mean, P10 and P90 of each part, as texts."""
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """Parts side by side where the terminal is wide enough for that, else a line for each."""
+
+    wide: Table
+    narrow: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        needed = Measurement.get(console, options.update(max_width=_ANY_WIDTH), self.wide).maximum
+        yield self.wide if needed <= options.max_width else self.narrow
 
 
 def forecast_view(found: Forecasted, asked: Asked) -> RenderableType:
@@ -38,13 +58,18 @@ def forecast_view(found: Forecasted, asked: Asked) -> RenderableType:
     scale = _scale_of(figures)
     rows = _rows(figures, asked, scale)
     parts = [part for part in _TITLES if any(part in row for row in rows.values())]
-    shown: list[RenderableType] = [_table(made, rows, parts, asked, scale, scenario=base is not None)]
+    unit = f" in {_SCALES[scale]}{printable(made.currency, longest=8)}".rstrip().removesuffix(" in")
+    shown: list[RenderableType] = [
+        Text(f"{'Forecast' if base is None else 'Scenario'}{unit}: mean (P10 to P90)", "italic"),
+        _Fitting(_side_by_side(rows, parts, asked), _below_each_other(rows, parts, asked)),
+    ]
     if base is not None:
-        shown += [Text(""), _difference(base, made, asked, parts, scale)]
+        shown += [Text("\nWhat the scenario changes (mean)", "italic"),
+                  _difference(base, made, asked, parts, scale)]  # fmt: skip
     said = [
-        *(f"{n:,} {reason}" for reason, n in made.left_out.items()),
+        *(f"{reason}: {n:,}" for reason, n in made.left_out.items()),
         *found.notes,
-        f"common shocks: {made.standing.book.shocks.source}",
+        f"width of intervals (common shocks): {made.standing.book.shocks.source}",
     ]
     shown.append(Text("\nIn no total, or to be known:", "bold"))
     shown += [Text(f"  {printable(one, longest=400)}") for one in said]
@@ -59,43 +84,59 @@ def forecast_view(found: Forecasted, asked: Asked) -> RenderableType:
     return Group(*shown)
 
 
-def _table(
-    made: Forecast,
-    rows: Mapping[_Key, dict[str, Text]],
-    parts: Sequence[str],
-    asked: Asked,
-    scale: float,
-    *,
-    scenario: bool,
-) -> RenderableType:
-    unit = f" in {_SCALES[scale]}{printable(made.currency, longest=8)}".rstrip().removesuffix(" in")
-    table = Table(
-        title=f"{'Scenario' if scenario else 'Forecast'}{unit}: mean (P10 to P90)", box=None, pad_edge=False,
-        title_justify="left", header_style="bold",
-    )  # fmt: skip
-    for name in (*(("by", "key") if asked.levels else ()), "period"):
-        table.add_column(name, overflow="fold", max_width=28)
+def _side_by_side(rows: _Cells, parts: Sequence[str], asked: Asked) -> Table:
+    """A column for each part."""
+    table = _empty((*(("by", "key") if asked.levels else ()), "period"))
     for part in parts:
         table.add_column(_TITLES[part], justify="right", no_wrap=True)
-    for (level, key, period), cells in rows.items():
-        named = [level if level != TOTAL else "", printable(key) if level != TOTAL else "total"]
-        style = "bold" if ".." in period else ""
-        table.add_row(
-            *(named if asked.levels else []),
-            "all months" if ".." in period else period,
-            *(cells.get(part, Text(MISSING)) for part in parts),
-            style=style,
-        )
+    for place, cells in rows.items():
+        table.add_row(*_named(place, asked), *(_cell(cells.get(part)) for part in parts), style=_style(place))
     return table
 
 
-def _rows(figures: Figures, asked: Asked, scale: float) -> dict[_Key, dict[str, Text]]:
-    """Cells by level, key and period, then part, in the figures' order."""
-    rows: dict[_Key, dict[str, Text]] = {}
+def _cell(told: tuple[str, str, str] | None) -> Text:
+    if told is None:
+        return Text(MISSING)
+    mean, low, high = told
+    return Text.assemble(mean, (f" ({low} to {high})", "dim"))
+
+
+def _below_each_other(rows: _Cells, parts: Sequence[str], asked: Asked) -> Table:
+    """A line for each part."""
+    table = _empty((*(("by", "key") if asked.levels else ()), "period", "part"))
+    for name in ("mean", "P10", "P90"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for place, cells in rows.items():
+        for part in parts:
+            if part in cells:
+                table.add_row(*_named(place, asked), _TITLES[part], *cells[part], style=_style(place))
+    return table
+
+
+def _empty(names: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, overflow="fold", max_width=28)
+    return table
+
+
+def _named(place: _Key, asked: Asked) -> list[str]:
+    level, key, period = place
+    if not asked.levels:
+        return [period]
+    return [level, printable(key), period] if level != TOTAL else ["", "total", period]
+
+
+def _style(place: _Key) -> str:
+    return "bold" if place[2] == _WHOLE else ""
+
+
+def _rows(figures: Figures, asked: Asked, scale: float) -> _Cells:
+    """The figures as texts, in their order."""
+    rows: _Cells = {}
     for row in _each(figures, asked):
         mean, low, high = (f"{row[name] / scale:,.{_PLACES[scale]}f}" for name in ("mean", "p10", "p90"))
-        cell = Text.assemble(mean, (f" ({low} to {high})", "dim"))
-        rows.setdefault((row["level"], row["key"], row["period"]), {})[row["part"]] = cell
+        rows.setdefault((row["level"], row["key"], row["period"]), {})[row["part"]] = mean, low, high
     order = {level: place for place, level in enumerate((TOTAL, *asked.levels))}
     return dict(sorted(rows.items(), key=lambda held: order[held[0][0]]))
 
@@ -107,9 +148,29 @@ def _scale_of(figures: Figures) -> float:
 
 
 def _each(figures: Figures, asked: Asked) -> Iterator[dict[str, Any]]:
+    """The rows of the kinds of period that were asked for, with periods as people read them."""
+    whole = next((period for period in figures["period"] if _SPAN in period), "")
     for place, kind in enumerate(figures["period_kind"]):
         if kind in (*asked.periods, HORIZON):
-            yield {name: values[place] for name, values in figures.items()}
+            row = {name: values[place] for name, values in figures.items()}
+            yield row | {"period": _WHOLE if kind == HORIZON else _period(row["period"], whole)}
+
+
+def _period(period: str, whole: str) -> str:
+    """A month or quarter; a quarter that the forecast holds in part names its months.
+
+    >>> _period("2026-Q1", "2026-02..2026-12"), _period("2026-Q2", "2026-02..2026-12")
+    ('2026-Q1 (Feb to Mar)', '2026-Q2')
+    """
+    year, _, quarter = period.partition("-Q")
+    if not quarter:
+        return period
+    every = [f"{year}-{month:02}" for month in range(3 * int(quarter) - 2, 3 * int(quarter) + 1)]
+    first, _, last = whole.partition(_SPAN)
+    held = [month_abbr[int(month[5:])] for month in every if first <= month <= last]
+    if len(held) in (0, len(every)):
+        return period
+    return f"{period} ({held[0] if len(held) == 1 else f'{held[0]} to {held[-1]}'})"
 
 
 def _difference(
@@ -120,13 +181,9 @@ def _difference(
         {(row["part"], row["period"]): row["mean"] for row in _each(one.figures([]), asked)}
         for one in (base, made)
     ]
-    table = Table(
-        title="What the scenario changes (mean)", box=None, pad_edge=False, title_justify="left",
-        header_style="bold",
-    )  # fmt: skip
-    table.add_column("period")
+    table = _empty(("period",))
     for part in parts:
-        table.add_column(_TITLES[part], justify="right", no_wrap=True)
+        table.add_column(_TITLES[part], justify="right")
     periods = list(dict.fromkeys(period for _, period in means[1]))
     for period in periods:
         cells = []
@@ -135,7 +192,7 @@ def _difference(
             moved = after - before
             told = f"{moved / scale:+,.{_PLACES[scale]}f}"
             cells.append(Text("=" if float(told.replace(",", "")) == 0 else told))
-        table.add_row("all months" if ".." in period else period, *cells)
+        table.add_row(period, *cells)
     return table
 
 
