@@ -20,6 +20,8 @@ from serving.plain_columns import numbers, texts
 __all__ = ["CONSUMPTION_FILE", "consumption_series"]
 
 CONSUMPTION_FILE = "consumption_forecast.parquet"
+_UNKNOWN = "unknown"
+"""What the consumption forecast calls an unknown region, segment or product; other parts leave it empty."""
 _WIDTH_80 = 2 * 1.2815515655446004
 """The distance of the ends of an 80 % interval, in standard deviations of a normal error."""
 
@@ -49,7 +51,7 @@ def consumption_series(
     )
     firsts = rows[np.unique(of, return_index=True)[1]]
     groups = {
-        name: grouped([held[row] for row in firsts])
+        name: grouped([None if held[row] == _UNKNOWN else held[row] for row in firsts])
         for name, held in (
             ("region", texts(forecast, "region")), ("segment", texts(forecast, "segment")),
             ("product", products), ("account", accounts),

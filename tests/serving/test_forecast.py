@@ -115,6 +115,13 @@ def test_weeks_of_consumption_are_shared_out_by_their_days():
     assert used_up.mean.tolist() == [pytest.approx([80.0, 60.0, 0.0])]
 
 
+def test_what_is_in_no_known_region_goes_by_one_name_in_every_part():
+    row = {**used(date(2026, 11, 1), 10.0), "region": "unknown", "segment": "unknown"}
+    held = book_of([deal("a", region=None)], [], [row])
+    assert held.consumption.groups["region"].keys == held.deals.groups["region"].keys == ("(unknown)",)
+    assert held.consumption.groups["account"].keys == ("acme",)
+
+
 def test_errors_of_series_come_from_their_intervals_and_what_is_shared_from_the_total():
     rows = [used(date(2026, 11, 1), 100.0, product=name, half=12.815515655446) for name in ("core", "extra")]
     rows.append(
