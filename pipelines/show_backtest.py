@@ -20,6 +20,12 @@ _PARTS = {
     "consumption": "Consumption",
 }
 _OURS = "dealcast"
+_LEGEND = (
+    "cells: periods, of each group and origin, that could be judged · WAPE: sum of errors ÷ sum of what came,"
+    " with its 95 % interval · bias: above (+) or below (-) what came · 80 % covers: how often what came lay "
+    "from P10 to P90; 80 % is right · zeros evened: the same, with cells in which nothing came counted in "
+    "part · pinball: error of P10, P50 and P90, as a share of what came; less is better"
+)
 _FIGURES = ("cells", "WAPE", "bias", "80 % covers", "zeros evened", "pinball")
 
 
@@ -37,7 +43,7 @@ def backtest_view(document: Mapping[str, Any]) -> RenderableType:
         of_part = [one for one in scores if one["part"] == part]
         if of_part:
             parts += [Text(), _beside(title, of_part), Text(), _ahead(of_part)]
-    return Group(*parts, Text(), _shocks(document["shocks"]))
+    return Group(*parts, Text(), _shocks(document["shocks"]), Text(f"\n{_LEGEND}", "dim"))
 
 
 def _beside(title: str, scores: Sequence[Mapping[str, Any]]) -> Table:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from pipelines.show import MISSING, cell, money, moved, points, when, why
 from serving.published import Published
-from serving.renewals import RenewalExplanation, RenewalScore
+from serving.renewals import RenewalExplanation, RenewalScore, is_baseline, renewal_versions
 from serving.text import printable
 
 __all__ = ["renewal_view", "renewals_table"]
@@ -16,32 +16,40 @@ __all__ = ["renewal_view", "renewals_table"]
 
 def renewals_table(renewals: Sequence[RenewalScore], published: Published) -> RenderableType:
     """The contracts that wait for their renewal, the least likely first, with what moves each most."""
-    said = f"as of {when(published.as_of)} · run {published.run_id}"
+    versions = renewal_versions(published)
+    said = f"as of {when(published.as_of)} · model {', '.join(versions)} · run {published.run_id}"
+    if is_baseline(versions):
+        said = f"BASELINE: one rate for every contract, not a model's prediction\n{said}"
     if not renewals:
         return Group(Text("No contract waits for its renewal."), Text(said, "dim"))
     table = Table(
         title="Contracts by probability of renewal, the least likely first", caption=said, box=None,
         pad_edge=False, title_justify="left", caption_justify="left", header_style="bold",
     )  # fmt: skip
-    for name in ("#", "renews", "change"):
+    changed, reasoned = (
+        any(one.change is not None for one in renewals),
+        any(one.top_reason for one in renewals),
+    )
+    for name in ("#", "renews", *(("change",) if changed else ())):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("contract", overflow="fold", max_width=40)
     table.add_column("ends", no_wrap=True)
     table.add_column("committed", justify="right", no_wrap=True)
-    table.add_column("expected (80 %)", justify="right", no_wrap=True)
-    table.add_column("what moves it most", overflow="fold")
+    table.add_column("expected of\ncommitted (80 %)", justify="right", no_wrap=True)
+    if reasoned:
+        table.add_column("what moves it most", overflow="fold")
     for one in renewals:
         table.add_row(
             str(one.rank),
             f"{one.p_renew:.1%}",
-            points(one.change),
+            *((points(one.change),) if changed else ()),
             Text.assemble(
                 printable(one.account, longest=60) or MISSING, (f" {printable(one.contract_id)}", "dim")
             ),
             _ends(one),
             money(one.committed_amount, one.currency),
             f"{one.expected_ratio:.0%} ({one.ratio_low:.0%}–{one.ratio_high:.0%})",
-            cell(one.top_reason),
+            *((cell(one.top_reason),) if reasoned else ()),
         )
     return table
 
@@ -77,7 +85,7 @@ def renewal_view(explanation: RenewalExplanation, *, top: int) -> RenderableType
     if explanation.model_version.startswith("baseline"):
         lines.append(Text("BASELINE: one rate for every contract, not a model's prediction.", "yellow"))
     if explanation.evidence:
-        lines.append(Text(printable(explanation.evidence)))
+        lines.append(Text(printable(explanation.evidence, longest=400)))
     return Group(*lines, *why(explanation, contract.p_renew, top=top))
 
 

@@ -69,8 +69,11 @@ def changes_of(
     won: ID or ID=2026-03. lost, renewed, churned: ID. move: ID=2026-03, ID=+30d or ID=-2w. price, usage: a
     factor, 1.05, or of one key of a level, region:EMEA=1.05. Raises UsageError that names the option.
     """
+    winners = [_won(text) for text in won]
+    _refuse_both("--won", [change.deal for change in winners], "--lost", lost)
+    _refuse_both("--renewed", renewed, "--churned", churned)
     return (
-        *_each(won, _won),
+        *winners,
         *(DealLost(deal) for deal in lost),
         *_each(move, _moved),
         *(Renewed(contract) for contract in renewed),
@@ -80,11 +83,17 @@ def changes_of(
     )
 
 
+def _refuse_both(option: str, ids: Sequence[str], other: str, others: Sequence[str]) -> None:
+    both = sorted(set(ids) & set(others))
+    if both:
+        raise UsageError(f"{option} and {other}: expected one of the two for {both[0]!r}, found both.")
+
+
 def _each(texts: Iterable[str], read: Callable[[str], Change]) -> list[Change]:
     return [read(text) for text in texts]
 
 
-def _won(text: str) -> Change:
+def _won(text: str) -> DealWon:
     deal, _, month = text.partition("=")
     if not deal or (month and not re.fullmatch(r"\d{4}-\d{2}", month)):
         raise UsageError(f"--won: expected a deal, or a deal and a month as D1=2026-03, found {text!r}.")

@@ -5,6 +5,7 @@ Reads only published files; light enough for a command that answers at once.
 
 import bisect
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,8 +27,11 @@ __all__ = [
     "RenewalScore",
     "explain_renewal",
     "has_renewals",
+    "is_baseline",
     "is_contract",
+    "not_a_contract",
     "rank_renewals",
+    "renewal_versions",
 ]
 
 SCORES = "renewal_scores.parquet"
@@ -93,9 +97,34 @@ def has_renewals(published: Published) -> bool:
     return SCORES in published.manifest["files"]
 
 
+def renewal_versions(published: Published) -> tuple[str, ...]:
+    """The versions of the models that scored the contracts; none where none waited."""
+    if not has_renewals(published):
+        return ()
+    return tuple(sorted(set(published.table(SCORES)["model_version"].to_pylist())))
+
+
+def is_baseline(versions: Sequence[str]) -> bool:
+    """Whether some contract has a base rate instead of a model's prediction."""
+    return any(version.startswith("baseline") for version in versions)
+
+
 def is_contract(published: Published, subject_id: str) -> bool:
     """Whether the id is that of a contract whose renewal was scored."""
     return has_renewals(published) and subject_id in published.table(SCORES)["contract_id"].to_pylist()
+
+
+def not_a_contract(published: Published, subject_id: str) -> str:
+    """That the id is of no contract either, with near matches; nothing where no contract was scored."""
+    if not has_renewals(published):
+        return ""
+    ids: list[str] = published.table(SCORES)["contract_id"].to_pylist()
+    near = difflib.get_close_matches(subject_id, ids, n=3, cutoff=0.6)
+    remedy = f" Near matches: {', '.join(near)}." if near else ""
+    return (
+        f"Nor is it one of the {len(ids)} contracts that waited for their renewal; "
+        f"`dealcast renewals` lists those.{remedy}"
+    )
 
 
 def rank_renewals(

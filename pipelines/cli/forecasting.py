@@ -6,21 +6,22 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.console import reporting
-from pipelines.cli.options import AsJson, AsOf, Config, Debug, Workspace, settings_of
+from pipelines.cli.options import AsJson, AsOfPublished, Config, Debug, Workspace, settings_of
 
 __all__ = ["forecast"]
 
+_HORIZON = "Months ahead, such as 6m; at most those of the run, unless --as-of makes it anew."
 _BY = "Levels and periods, by commas: region, segment, product, owner, account, month, quarter."
 _MOVE = "What if the deal closes in another month, or later: ID=2026-03, ID=+30d, ID=-2w."
 _PRICE = "What if prices change by a factor: 1.05, or region:EMEA=1.05."
 _USAGE = "What if consumption changes by a factor: 0.9, or account:A1=1.2."
-_EXPORT = "Write it: a workbook (NAME.xlsx), or a folder of CSV files."
+_EXPORT = "Write the run, and the scenario asked for: a workbook (NAME.xlsx), or a folder of CSV files."
 
 
 def forecast(
     workspace: Workspace = None,
-    as_of: AsOf = None,
-    horizon: Annotated[str | None, typer.Option("--horizon", help="Months ahead, such as 12m.")] = None,
+    as_of: AsOfPublished = None,
+    horizon: Annotated[str | None, typer.Option("--horizon", help=_HORIZON)] = None,
     by: Annotated[str, typer.Option("--by", help=_BY)] = "quarter",
     won: Annotated[
         list[str] | None, typer.Option("--won", help="What if the deal is won: ID, or ID=2026-03.")

@@ -8,7 +8,8 @@ import typer
 from data.settings import Settings, load_settings
 
 __all__ = [
-    "AsJson", "AsOf", "Config", "Debug", "Mapping", "Snapshots", "Source", "Workspace", "settings_of",
+    "AsJson", "AsOf", "AsOfPublished", "Config", "Debug", "Mapping", "Snapshots", "Source", "Workspace",
+    "settings_of",
 ]  # fmt: skip
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -23,6 +24,10 @@ Mapping = Annotated[str | None, typer.Option("--mapping", help="Mapping by name,
 AsOf = Annotated[
     str | None,
     typer.Option("--as-of", help="Date, or time with zone; default: just after the newest known row."),
+]
+AsOfPublished = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Date, or time with zone; default: the instant of the published run."),
 ]
 Snapshots = Annotated[
     str | None, typer.Option("--snapshots", help="Training calendar: auto, daily or weekly.")

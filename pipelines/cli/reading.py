@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.console import reporting
-from pipelines.cli.options import AsJson, AsOf, Config, Debug, Workspace, settings_of
+from pipelines.cli.options import AsJson, AsOfPublished, Config, Debug, Workspace, settings_of
 
 __all__ = ["deals", "evidence", "explain", "renewals"]
 
@@ -57,13 +57,15 @@ def renewals(
     with reporting(as_json=as_json, debug=debug) as output:
         from pipelines.show_renewals import renewals_table
         from serving.published import open_published
-        from serving.renewals import rank_renewals
+        from serving.renewals import is_baseline, rank_renewals, renewal_versions
 
         published = open_published(settings_of(config, workspace=workspace).workspace)
         ranked = rank_renewals(published, top=top, within_days=within)
         found = {
             "run_id": published.run_id,
             "as_of": published.as_of,
+            "model_versions": (versions := renewal_versions(published)),
+            "is_baseline": is_baseline(versions),
             "renewals": [asdict(contract) for contract in ranked],
         }
         output.result(found, renewals_table(ranked, published))
@@ -91,11 +93,12 @@ def explain(
     with reporting(as_json=as_json, debug=debug) as output:
         from rich.console import Group
 
+        from data.errors import UsageError
         from pipelines.show import explanation_view
         from pipelines.show_room import room_view
         from serving.deals import explain_deal
         from serving.published import open_published
-        from serving.renewals import explain_renewal, is_contract
+        from serving.renewals import explain_renewal, is_contract, not_a_contract
         from serving.room import deal_room
 
         settings = settings_of(config, workspace=workspace)
@@ -106,7 +109,11 @@ def explain(
             renewal = explain_renewal(published, subject_id)
             output.result(asdict(renewal), renewal_view(renewal, top=settings.explain_top))
             return
-        explanation, room = explain_deal(published, subject_id), deal_room(published, subject_id)
+        try:
+            explanation = explain_deal(published, subject_id)
+        except UsageError as error:
+            raise UsageError(f"{error} {not_a_contract(published, subject_id)}".rstrip()) from error
+        room = deal_room(published, subject_id)
         output.result(
             asdict(explanation) | {"room": asdict(room)},
             Group(explanation_view(explanation, top=settings.explain_top), room_view(room)),
@@ -119,16 +126,14 @@ def evidence(
         str, typer.Argument(help="The feature's name, as `dealcast explain --json` shows it.")
     ],
     workspace: Workspace = None,
-    as_of: AsOf = None,
+    as_of: AsOfPublished = None,
     config: Config = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """List the rows behind a feature's value, with the times they happened and became known.
+    """List the rows behind a value of a deal's feature, with the times they happened and became known.
 
-    Without --as-of: at the instant of the published scores.
-
-    Example: dealcast evidence D0001393 meetings_ever --workspace demo
+    Example: dealcast evidence D0001393 meetings_held --workspace demo
     """
     with reporting(as_json=as_json, debug=debug) as output:
         settings = settings_of(config, workspace=workspace, as_of=as_of)

@@ -33,9 +33,10 @@ def run(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Do everything from a CRM's files to published win probabilities.
+    """Do everything from a CRM's files to published probabilities and forecasts.
 
-    Load, check, build features, train, evaluate, promote if better, score the open deals, publish.
+    Load, check, build features, train, evaluate, promote if better, score open deals and contracts, forecast
+    bookings, renewals and consumption, publish.
 
     Example: dealcast run --source export --mapping canonical --workspace demo
     """

@@ -47,3 +47,11 @@ def test_each_change_of_a_scenario_is_read() -> None:
 def test_what_cannot_be_read_is_refused_by_the_name_of_its_option(option: str, text: str) -> None:
     with pytest.raises(UsageError, match=f"--{option}: expected"):
         changes_of(**{option: [text]})
+
+
+@pytest.mark.parametrize(
+    "options", [{"won": ["D1=2026-03"], "lost": ["D1"]}, {"renewed": ["D1"], "churned": ["K2", "D1"]}]
+)
+def test_a_scenario_that_contradicts_itself_is_refused(options: dict[str, list[str]]) -> None:
+    with pytest.raises(UsageError, match="expected one of the two for 'D1', found both"):
+        changes_of(**options)

@@ -25,7 +25,10 @@ from serving.renewals import (
     SCORES,
     explain_renewal,
     has_renewals,
+    is_baseline,
+    not_a_contract,
     rank_renewals,
+    renewal_versions,
 )
 from tests.models.renewal_world import RenewalWorld, make_renewals
 
@@ -231,6 +234,24 @@ def test_an_unknown_contract_is_answered_with_near_matches(tmp_path: Path) -> No
     known = rank_renewals(run)[0].contract_id
     with pytest.raises(UsageError, match=f"Near matches: .*{known[:3]}"):
         explain_renewal(run, known + "x")
+
+
+def test_an_id_that_is_no_deal_is_told_apart_from_contracts_too(tmp_path: Path) -> None:
+    run = published(tmp_path, tables_of(learnt()[1]))
+    known = rank_renewals(run)
+    said = not_a_contract(run, known[0].contract_id + "x")
+    assert f"one of the {len(known)} contracts" in said
+    assert known[0].contract_id in said.partition("Near matches:")[2]
+    assert not_a_contract(published(tmp_path / "none", {}), "K1") == ""
+
+
+def test_readers_learn_whether_a_model_or_a_base_rate_scored_the_contracts(tmp_path: Path) -> None:
+    _, model, baseline = learnt()
+    by_model = renewal_versions(published(tmp_path / "model", tables_of(model)))
+    by_rate = renewal_versions(published(tmp_path / "rate", tables_of(baseline)))
+    assert (len(by_model), is_baseline(by_model)) == (1, False)
+    assert (len(by_rate), is_baseline(by_rate)) == (1, True)
+    assert renewal_versions(published(tmp_path / "none", {})) == ()
 
 
 def test_a_run_without_renewals_says_so(tmp_path: Path) -> None:
