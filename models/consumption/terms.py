@@ -98,15 +98,15 @@ def _paid(
     none = np.zeros(len(use))
     parts = {name: none.copy() for name in (*PARTS, "after_term")}
     end = NEVER if term is None or term["end_day"] is None else int(term["end_day"])
-    open_end = term is not None and term["outcome"] != "churned"
     billing = term["billing"] if term is not None else None
-    if open_end and end + overdue_days < as_of_day and term is not None and term["outcome"] is None:
-        billing = None
+    waits = term is not None and term["outcome"] is None
+    if waits and end + overdue_days < as_of_day:
+        billing, waits = None, False
     after = np.clip((days[1:] - np.maximum(days[:-1], end)) / np.diff(days), 0.0, 1.0)
+    parts["after_term"] = after if waits else none
     if billing not in ("postpay", "commit", "prepaid") or term is None:
         parts["uncontracted"] += 1.0
         return parts
-    parts["after_term"] = after if term["outcome"] is None else none
     if billing == "postpay":
         parts["postpay"] += 1.0
         return parts

@@ -19,7 +19,7 @@ def day(text: str) -> int:
 
 
 def contract(
-    billing: str, *, name: str = "k", committed: float = 1000.0, end: str = "2026-01-01", **more: Any
+    billing: str | None, *, name: str = "k", committed: float = 1000.0, end: str = "2026-01-01", **more: Any
 ) -> Row:
     return {
         "contract_id": name,
@@ -117,6 +117,11 @@ def test_after_the_end_of_the_term_a_new_commitment_is_taken_to_begin_and_the_us
 def test_a_term_that_ends_within_a_period_splits_it_by_its_days() -> None:
     found = split([310, 0, 0], [contract("postpay", end="2025-07-11")])
     assert told(found) == {"postpay": [310.0, 0.0, 0.0], "after_term": [210.0, 0.0, 0.0]}
+
+
+def test_use_under_a_contract_that_names_no_billing_waits_for_its_renewal_too() -> None:
+    found = split([310, 100, 0], [contract(None, end="2025-07-11")])
+    assert told(found) == {"uncontracted": [310.0, 100.0, 0.0], "after_term": [210.0, 100.0, 0.0]}
 
 
 def test_a_contract_known_to_be_renewed_waits_for_nothing() -> None:
