@@ -10,7 +10,7 @@ from rich.console import Console
 from data.errors import UsageError
 from data.settings import Settings
 from models.forecast.scenario import Change
-from pipelines.what_if import ACCOUNT
+from pipelines.what_if import ACCOUNT, change_told
 from serving.export_run import export_run
 from serving.forecast import CHANGE_FILE, Forecast, forecast
 from serving.forecast_book import ABOUT
@@ -24,7 +24,7 @@ class Forecasted:
     """A forecast as asked. base: without the scenario, None where nothing was changed.
 
     change: by part what moved the published forecast since the run before, a sentence a term; empty where
-    there was no comparable run.
+    there was no comparable run. scenario: what it changes, in words.
     """
 
     published: Published
@@ -32,6 +32,7 @@ class Forecasted:
     base: Forecast | None
     change: dict[str, list[str]]
     notes: tuple[str, ...]
+    scenario: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -40,6 +41,7 @@ class Forecasted:
             "as_of": self.published.as_of,
             "currency": self.made.currency,
             "forecast": _records(self.made),
+            "scenario": list(self.scenario),
             "without_scenario": None if self.base is None else _records(self.base),
             "left_out": dict(self.made.left_out),
             "notes": list(self.notes),
@@ -81,7 +83,8 @@ def published_forecast(
     _check_levels(levels, base)
     made = base.scenario(changes) if changes else base
     notes = tuple(published.manifest["about"][ABOUT]["notes"])
-    return Forecasted(published, made, base if changes else None, _change(published), notes)
+    told = tuple(change_told(change) for change in changes)
+    return Forecasted(published, made, base if changes else None, _change(published), notes, told)
 
 
 def _check_levels(levels: Sequence[str], made: Forecast) -> None:
@@ -94,9 +97,17 @@ def _check_levels(levels: Sequence[str], made: Forecast) -> None:
 
 
 def exported(found: Forecasted, path: Path) -> str:
-    """Write what finance reads of the run, and the scenario where one was asked for; returns the path."""
+    """Write what finance reads of the run, and the scenario where one was asked for; returns the path.
+
+    The run stands as it was published; the scenario by the levels and for the months asked. What it changes,
+    and what is in no total, is told beside it.
+    """
     asked = {} if found.base is None else {"scenario": found.made.draws.summary()}
-    return str(export_run(found.published, path, further=asked))
+    notes = [
+        *(f"in no total: {reason}: {n:,}" for reason, n in found.made.left_out.items()),
+        *(f"scenario: {change}" for change in found.scenario),
+    ]
+    return str(export_run(found.published, path, further=asked, notes=notes))
 
 
 def _change(published: Published) -> dict[str, list[str]]:

@@ -61,6 +61,7 @@ def forecast_view(found: Forecasted, asked: Asked) -> RenderableType:
     unit = f" in {_SCALES[scale]}{printable(made.currency, longest=8)}".rstrip().removesuffix(" in")
     shown: list[RenderableType] = [
         Text(f"{'Forecast' if base is None else 'Scenario'}{unit}: mean (P10 to P90)", "italic"),
+        *(Text(f"  {printable(change, longest=200)}") for change in found.scenario),
         _Fitting(_side_by_side(rows, parts, asked), _below_each_other(rows, parts, asked)),
     ]
     if base is not None:

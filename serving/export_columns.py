@@ -27,6 +27,7 @@ SHEETS = {
     "consumption": "use by account and product, per period",
     "change": "why the forecast moved since the run before; the terms add up",
     "open_deals": "each open deal with its chance",
+    "scenario": "the forecast with what the notes above say changed; columns as in forecast_summary",
 }
 """What each part tells, by its name."""
 
@@ -84,6 +85,20 @@ _MEANINGS: dict[str, tuple[str, Unit, str]] = {
     "log_odds": ("Log-odds", "number", "ln(p ÷ (1 - p)) of the chance"),
     "evidence": ("Evidence", "text", "how such chances came true out of time"),
     "top_reason": ("First reason", "text", "what moves the chance most"),
+    "model": ("Model", "text", "what made the row: blend, cohort (young accounts), or the sum of its parts"),
+    "account_id": ("Account id", "text", "as in the CRM"),
+    "account": ("Account", "text", "its name"),
+    "opportunity_id": ("Deal id", "text", "as in the CRM"),
+    "contract_id": ("Contract id", "text", "as in the CRM"),
+    "name": ("Name", "text", "as in the CRM"),
+    "owner_id": ("Owner id", "text", "as in the CRM"),
+    "owner": ("Owner", "text", "of the deal at as_of"),
+    "region": ("Region", "text", "of the account"),
+    "product": ("Product", "text", "what is used"),
+    "type": ("Type", "text", "new, expansion or renewal"),
+    "stage": ("Stage", "text", "of the deal at as_of"),
+    "billing": ("Billing", "text", "prepaid, commit, or postpay: paid for as it is used"),
+    "start_at": ("Start of term", "time", "UTC"),
     "currency": ("Currency", "text", "ISO 4217 code of the row's amounts"),
     "segment": ("Segment", "text", "the group of accounts that finance reports by"),
     "model_version": ("Model version", "text", "the model that made the figure"),
@@ -91,6 +106,12 @@ _MEANINGS: dict[str, tuple[str, Unit, str]] = {
 _OF_PART = {
     ("change", "amount"): "what the term adds to the forecast",
     ("change", "items"): "rows that the term is about",
+    (
+        "consumption",
+        "mean",
+    ): "if every contract renews; forecast_summary counts what lies after a term only as "
+    "far as its contract is likely to renew",
+    ("consumption", "level"): "what the row sums over; add up the rows of one level alone",
 }
 """Meanings that differ in one part, by (part, column)."""
 

@@ -104,6 +104,8 @@ def test_the_workbook_has_a_sheet_for_each_part_and_for_the_scenario(ran: Ran, t
     assert found["export"] == str(path)
     book = openpyxl.load_workbook(path)
     assert {"forecast_summary", "renewals", "consumption", "scenario"} <= set(book.sheetnames)
+    told = [row[3] for row in book["about"].iter_rows(values_only=True) if row[0] == "note"]
+    assert "scenario: use × 1.1" in told
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
     assert not any(cell.data_type == "f" for cell in cells)
 

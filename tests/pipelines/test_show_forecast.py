@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipelines.forecast import published_forecast
+from pipelines.forecast import exported, published_forecast
 from pipelines.show_forecast import forecast_view
-from pipelines.what_if import asked_of
+from pipelines.what_if import asked_of, changes_of
 from tests.serving.forecast_runs import about, deal, published, renewal, tables, used
 
 FIGURES = "50 (0 to 100)"
@@ -45,3 +45,17 @@ def test_a_quarter_that_the_forecast_holds_in_part_names_its_months(tmp_path: Pa
     periods = [line[:20].strip() for line in shown(tmp_path, 150)[2:5]]
     assert periods == ["2026-Q4 (Nov to Dec)", "2027-Q1", "all months"]
     assert "2027-Q1 (Jan)" in "\n".join(shown(tmp_path / "short", 150, horizon=3))
+
+
+def test_a_scenario_says_what_it_changes_on_the_terminal_and_in_an_export(tmp_path: Path) -> None:
+    held = tables([deal("D1"), deal("D2", amount=None)])
+    run = published(tmp_path, "20261121T000000Z-000001", held)
+    found = published_forecast(run, changes=changes_of(lost=["D1"], price=["1.1"]))
+    file = io.StringIO()
+    Console(file=file, width=80).print(forecast_view(found, asked_of("quarter")))
+    assert file.getvalue().splitlines()[1:3] == ["  deal D1 is lost", "  prices × 1.1"]
+    assert found.as_dict()["scenario"] == ["deal D1 is lost", "prices × 1.1"]
+    exported(found, tmp_path / "out")
+    said = (tmp_path / "out" / "about.csv").read_text(encoding="utf-8-sig")
+    assert "scenario: deal D1 is lost" in said
+    assert "in no total: open deals without an amount: 1" in said

@@ -4,7 +4,7 @@ import pytest
 
 from data.errors import UsageError
 from models.forecast.scenario import Churned, DealLost, DealMoved, DealWon, PriceChange, Renewed, UsageGrowth
-from pipelines.what_if import asked_of, changes_of, months_asked
+from pipelines.what_if import asked_of, change_told, changes_of, months_asked
 
 
 def test_levels_and_periods_may_be_asked_for_in_any_order() -> None:
@@ -55,3 +55,15 @@ def test_what_cannot_be_read_is_refused_by_the_name_of_its_option(option: str, t
 def test_a_scenario_that_contradicts_itself_is_refused(options: dict[str, list[str]]) -> None:
     with pytest.raises(UsageError, match="expected one of the two for 'D1', found both"):
         changes_of(**options)
+
+
+def test_each_change_of_a_scenario_is_told_in_words() -> None:
+    changes = changes_of(
+        won=["D1", "D2=2026-03"], lost=["D3"], move=["D4=2026-05", "D5=+30d"], renewed=["K1"], churned=["K2"],
+        price=["1.05"], usage=["account:A1=0.8"],
+    )  # fmt: skip
+    assert [change_told(change) for change in changes] == [
+        "deal D1 is won", "deal D2 is won in 2026-03", "deal D3 is lost", "deal D4 closes in 2026-05",
+        "deal D5 closes 30 days later", "contract K1 renews", "contract K2 ends with its term",
+        "prices × 1.05", "use × 0.8 of account A1",
+    ]  # fmt: skip

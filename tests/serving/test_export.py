@@ -17,6 +17,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from data.errors import UsageError
 from serving.durable import file_sha256
 from serving.export import About, export
+from serving.export_columns import column_of
 from serving.export_run import export_run
 from serving.published import Published
 
@@ -274,7 +275,7 @@ def test_a_run_is_exported_with_its_open_deals_and_the_models_behind_each_part(t
     book = openpyxl.load_workbook(path)
     assert book.sheetnames == ["about", "renewals", "open_deals"]
     assert [[cell.value for cell in row] for row in book["open_deals"].iter_rows()] == [
-        ["Opportunity id", "Amount (EUR)", "Chance of winning"], ["D1", 1, 0.1], ["D2", 2, 0.2],
+        ["Deal id", "Amount (EUR)", "Chance of winning"], ["D1", 1, 0.1], ["D2", 2, 0.2],
     ]  # fmt: skip
     told = [[cell.value for cell in row] for row in book["about"].iter_rows()]
     assert ["model", "win", None, "win-7"] in told
@@ -325,3 +326,8 @@ def test_exporting_loads_no_pandas_no_mlflow_and_no_warehouse(tmp_path: Path) ->
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert lines(tmp_path / "out" / "open_deals.csv")[1] == ["D1", "USD", "1.0", "0.5", "0.5"]
+
+
+def test_the_consumption_sheet_says_that_it_counts_every_contract_as_renewed() -> None:
+    assert "forecast_summary" in column_of("mean", pa.float64(), part="consumption").meaning
+    assert "all futures" in column_of("mean", pa.float64(), part="forecast_summary").meaning
