@@ -199,7 +199,7 @@ def _deal_steps(
     price_old = before.book.price.get(OPEN_DEALS, 1.0)
     price_new = after.book.price.get(OPEN_DEALS, 1.0)
     own_old = np.nan_to_num(old.amount[was] * price_old) / old_rate
-    own_new = np.nan_to_num(new.amount[now] * price_new) / new_rate
+    own_new = _unless_rounding(np.nan_to_num(new.amount[now] * price_new) / new_rate, own_old)
     mass_old = _mass(old.share_closed[was], window.before)
     mass_new = _mass(new.share_closed[now], window.after)
     scored = model.deal_share_closed
@@ -224,7 +224,7 @@ def _renewals(before: Standing, after: Standing, window: _Window, model: Rescore
     new_rate = _rates(after.contract_rates, len(new.ids))[now]
     price_old, price_new = (one.book.price.get(RENEWALS, 1.0) for one in (before, after))
     own_old = np.nan_to_num(old.committed * price_old)[was] / old_rate
-    own_new = np.nan_to_num(new.committed * price_new)[now] / new_rate
+    own_new = _unless_rounding(np.nan_to_num(new.committed * price_new)[now] / new_rate, own_old)
     ratio_old, ratio_new = old.ratio[was], new.ratio[now]
     due_old, due_new = _due(old.due[was], window.before), _due(new.due[now], window.after)
     p_old, p_new = sigmoid(old.log_odds[was]), sigmoid(new.log_odds[now])
@@ -323,6 +323,11 @@ def _rest(n: int, rows: IntArray) -> IntArray:
 
 def _rates(rates: FloatArray | None, n: int) -> FloatArray:
     return np.ones(n) if rates is None else rates
+
+
+def _unless_rounding(amount: FloatArray, before: FloatArray) -> FloatArray:
+    """The amounts; those before where only the way through another rate tells them apart."""
+    return np.where(np.abs(amount - before) <= 1e-12 * np.abs(before), before, amount)
 
 
 def _mass(share_closed: FloatArray, months: slice) -> FloatArray:

@@ -81,6 +81,26 @@ def test_a_currency_that_moved_is_told_apart_from_an_amount_that_changed():
     assert found.change == pytest.approx(16)
 
 
+def test_a_currency_that_moved_alone_leaves_no_rounding_behind_as_an_amount_that_changed():
+    rates = np.linspace(0.9, 1.1, 50)
+    for rate in rates:
+        held = [
+            Standing(
+                book(
+                    deals=deals([("d", 0.5, EVEN, 49.3 * one, "n", "x")]),
+                    renewals=renewals([("k", 0.5, 1, 49.3 * one, 1.0, 0.0, "n")]),
+                ),
+                deal_rates=np.array([one]),
+                contract_rates=np.array([one]),
+            )
+            for one in (0.7, rate)
+        ]
+        for part in (BOOKINGS, RENEWALS):
+            found, terms = change(*held, part)
+            assert list(terms) == ["currency"]
+            assert found.change == pytest.approx(0.5 * 49.3 * (rate - 0.7))
+
+
 def test_a_model_changed_is_told_where_the_old_one_scored_todays_rows():
     before, after = (book(deals=deals([("d", p, EVEN, 100, "n", "x")])) for p in (0.5, 0.7))
     scored = Rescored(deal_log_odds=logit(np.array([0.4])))
