@@ -20,7 +20,12 @@ from pipelines.run import STEPS
 from tests.pipelines.conftest import COMMAND, FAST, dealcast
 
 pytestmark = pytest.mark.slow
-STAGES = [words for step, words in STEPS.items()]
+LEAVING = (
+    "load_source", "build_features", "audit_features", "train_model", "evaluate_model", "register_model",
+    "choose_model", "settle_renewals", "forecast_consumption", "publish_run",
+)  # fmt: skip
+"""The steps that leave something behind, and the longest of the others: a run is killed as each begins."""
+STAGES = [words for step, words in STEPS.items() if step.__name__ in LEAVING]
 PUBLISHED = (
     "win_scores.parquet", "win_contributions.parquet", "win_features.parquet", "win_timing.parquet",
     "renewal_scores.parquet", "renewal_contributions.parquet", "renewal_features.parquet",
@@ -84,9 +89,10 @@ def test_nothing_of_a_prefect_run_outlives_it(published: tuple[Path, dict[str, A
     assert str(workspace) not in listed
 
 
-def test_runs_killed_at_every_stage_leave_the_last_scores_and_the_next_run_completes(
+def test_runs_killed_at_any_stage_leave_the_last_scores_and_the_next_run_completes(
     world: Path, published: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
+    assert len(STAGES) == len(LEAVING)
     workspace = tmp_path / "workspace"
     shutil.copytree(published[0], workspace)
     before = (workspace / "published" / "CURRENT").read_text()
