@@ -5,6 +5,7 @@ alias. A process killed between the last two leaves a line without its move, whi
 (or, if that model no longer verifies, undoes) at the next start.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -148,13 +149,18 @@ def rollback(store: Store, *, reason: str, run_id: str, at: datetime) -> str:
         champions = _champions(_entries(store))
         if len(champions) < 2 or champions[-2] is None:
             raise ModelContractError(
-                f"{ledger_path(store)}: no champion before {(champions or [None])[-1] or 'any'}; there is "
-                "nothing to roll back to. Promote another version instead."
+                f"{ledger_path(store)}: {_before(store.name, champions)}; there is nothing to roll back to. "
+                "Promote another version instead."
             )
         target = champions[-2]
         fetch(store, target)
         _move(store, "rollback", champions[-1], target, target, (reason,), {}, run_id, at)
         return target
+
+
+def _before(model: str, champions: Sequence[str | None]) -> str:
+    last = champions[-1] if champions else None
+    return f"model {model!r} had no champion {f'before version {last}' if last else 'yet'}"
 
 
 def reconcile(store: Store, *, at: datetime, run_id: str) -> str | None:

@@ -71,7 +71,7 @@ def _periods(months: int, period: str) -> int:
 def _notes(panel: Panel, used: UseForecast) -> tuple[str, ...]:
     """What a reader of the forecast should know."""
     waiting = used.about["contracts_without_use_not_forecast"]
-    few = (f"contracts without use so far that are not forecast: {waiting}",) if waiting else ()
+    few = (f"contracts of which no use counts so far, and none is forecast: {waiting:,}",) if waiting else ()
     return (*_told(panel), *few)
 
 

@@ -72,6 +72,9 @@ def reporting(*, as_json: bool, debug: bool, workspace: Path | None = None) -> I
             _fail(output, str(error), error.exit_code)
         except typer.Exit:
             raise
+        except BrokenPipeError:
+            _stop_writing(stdout)
+            raise typer.Exit(_FAILED) from None
         except KeyboardInterrupt:
             _fail(output, "interrupted; what was published before stays in place.", _INTERRUPTED)
         except Exception as error:
@@ -110,6 +113,12 @@ def _console(stream: TextIO) -> Console:
         if console.is_terminal
         else Console(file=stream, markup=False, highlight=False, emoji=False, width=_PLAIN_WIDTH)
     )
+
+
+def _stop_writing(stream: TextIO) -> None:
+    """Send the rest to nowhere: whoever read the results, such as `head`, has gone."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _fail(output: Output, message: str, exit_code: int) -> None:

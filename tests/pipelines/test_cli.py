@@ -1,6 +1,7 @@
 """The command line: one JSON object, sound exit codes, answers at once."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -188,3 +189,14 @@ def test_the_command_of_the_package_is_this_one() -> None:
     script = next(iter(entry_points(group="console_scripts", name="dealcast")))
     assert script.value == "pipelines.cli:main"
     assert COMMAND[0] == sys.executable
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*COMMAND, "init", "--json", str(tmp_path)],
+        stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert done.stderr == ""
