@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import ibis.expr.types as ir
@@ -11,6 +12,7 @@ import pyarrow as pa
 from data.currency import Rates, reporting_currency
 from data.errors import ModelContractError
 from data.warehouse import open_warehouse
+from features.snapshots import default_as_of
 from models.arrays import FloatArray
 from models.backtest.bookings import BookingsAt, amount_drift
 from models.backtest.history import read_deals
@@ -33,6 +35,8 @@ from serving.published import Published, open_published
 from serving.renewals import SCORES
 
 __all__ = ["Parts", "forecast_publication", "publish_run"]
+
+_LONG_AFTER = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,18 @@ def _about(
         shocks=shocks,
         new=coming,
         amount_drift=amount_drift(deals, as_of),
-        notes=(*parts.renewals.notes, *parts.used.notes, *few),
+        notes=(*_long_after(tables, as_of, job.now), *parts.renewals.notes, *parts.used.notes, *few),
+    )
+
+
+def _long_after(tables: Mapping[str, ir.Table], as_of: datetime, now: datetime) -> tuple[str, ...]:
+    """A word where the forecast stands long after what the data tells."""
+    newest = default_as_of(tables, now)
+    if as_of - newest < _LONG_AFTER:
+        return ()
+    return (
+        f"the newest row is of {newest:%Y-%m-%d}, {(as_of - newest).days} days before {as_of:%Y-%m-%d}: "
+        "what happened since is not in the data, so open deals and use may long be over",
     )
 
 

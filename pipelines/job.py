@@ -40,7 +40,11 @@ class Job:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run did. metrics: the headline per model, null where nothing could be scored."""
+    """What a run did.
+
+    contracts: how many wait for their renewal and were scored, None where renewals were left out. metrics:
+    the headline per model, null where nothing could be scored.
+    """
 
     run_id: str
     status: Status
@@ -49,6 +53,8 @@ class RunResult:
     model_version: str | None = None
     is_baseline: bool | None = None
     open_deals: int | None = None
+    contracts: int | None = None
+    renewal_model_version: str | None = None
     promoted: bool | None = None
     claims_skill: bool | None = None
     metrics: dict[str, Any] | None = None

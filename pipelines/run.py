@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -98,7 +99,11 @@ def win_run(job: Job, do: Do) -> RunResult:
         *loaded.warnings, *_audit_warnings(audited.dropped), *away, *serving.warnings, *renewals.warnings,
     )  # fmt: skip
     published = do(publish_run, job, view, built, serving.model, parts, warnings)
-    return _result(job, view, evaluation, serving, published, warnings)
+    result = _result(job, view, evaluation, serving, published, warnings)
+    if renewals.model is None or renewals.waiting is None:
+        return result
+    version = renewals.model.version
+    return replace(result, contracts=renewals.waiting.num_rows, renewal_model_version=version)
 
 
 def directly(progress: Progress) -> Do:

@@ -62,6 +62,7 @@ def forecast_view(found: Forecasted, asked: Asked) -> RenderableType:
     shown: list[RenderableType] = [
         Text(f"{'Forecast' if base is None else 'Scenario'}{unit}: mean (P10 to P90)", "italic"),
         *(Text(f"  {printable(change, longest=200)}") for change in found.scenario),
+        *_unpriced(made),
         _Fitting(_side_by_side(rows, parts, asked), _below_each_other(rows, parts, asked)),
     ]
     if base is not None:
@@ -140,6 +141,16 @@ def _rows(figures: Figures, asked: Asked, scale: float) -> _Cells:
         rows.setdefault((row["level"], row["key"], row["period"]), {})[row["part"]] = mean, low, high
     order = {level: place for place, level in enumerate((TOTAL, *asked.levels))}
     return dict(sorted(rows.items(), key=lambda held: order[held[0][0]]))
+
+
+def _unpriced(made: Forecast) -> Iterator[RenderableType]:
+    """A word above the table on rows whose currency nobody can convert."""
+    lost = {reason: n for reason, n in made.left_out.items() if "exchange rate" in reason}
+    if lost:
+        told = " and ".join(
+            f"{n:,} {reason.removesuffix(' without an exchange rate')}" for reason, n in lost.items()
+        )
+        yield Text(f"Too low: {told} are in no total, for want of an exchange rate.", "yellow")
 
 
 def _scale_of(figures: Figures) -> float:

@@ -49,12 +49,15 @@ def run_view(result: RunResult) -> RenderableType:
         ("as of", when(result.as_of)),
         ("model", result.model_version),
         ("open deals scored", f"{result.open_deals:,}"),
+        ("contracts scored", f"{result.contracts:,}" if result.contracts else None),
+        ("renewal model", result.renewal_model_version),
         ("published", result.paths.get("published")),
         ("report", result.paths.get("report")),
     ]
     parts: list[RenderableType] = [facts_table(f"Run {result.run_id}", [fact for fact in facts if fact[1]])]
     if result.metrics:
         parts += [Text(), metrics_table(result.metrics)]
+    parts.append(Text("\nNext: dealcast deals, dealcast forecast, dealcast renewals", "dim"))
     return Group(*parts)
 
 

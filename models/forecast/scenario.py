@@ -38,6 +38,9 @@ __all__ = [
 ]
 
 
+_FEW = 12
+
+
 @dataclass(frozen=True)
 class DealWon:
     """The deal is won: in a month (2026-11), or when it is expected to be."""
@@ -237,7 +240,8 @@ def _row(ids: Sequence[str], wanted: str, what: str) -> int:
 
 def _unknown(wanted: str, known: Sequence[str], what: str) -> NoReturn:
     near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
-    remedy = f"Near matches: {', '.join(near)}." if near else f"{len(known)} are known to it."
+    few = f"It has {', '.join(sorted(known))}." if 0 < len(known) <= _FEW else f"It has {len(known)} of them."
+    remedy = f"Near matches: {', '.join(near)}." if near else few
     raise UsageError(f"scenario: no {what} {wanted!r} is in the forecast. {remedy}")
 
 
