@@ -97,6 +97,7 @@ def test_what_a_text_told_before_it_was_rewritten_is_found_again(tmp_path: Path)
     assert _told(tmp_path / "w") == later
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", ["2024-02-12", "2024-02-20", "2024-03-01", "2024-03-05"])
 def test_a_source_cut_at_a_time_tells_what_the_whole_one_tells_at_that_time(tmp_path: Path, cut: str) -> None:
     instant = datetime.fromisoformat(f"{cut}T00:00:00+00:00")

@@ -47,6 +47,7 @@ def _spark_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ibis.options, "pyspark", Spark())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_spark_options")
 @pytest.mark.parametrize("dialect", ["postgres", "pyspark"])
 @pytest.mark.parametrize("dense", [True, False], ids=["calendar", "chosen"])

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from features.catalogue import catalogue
 from features.snapshots import Calendar
 from tests.features.worlds import Rows, bare, day, frame_of
@@ -75,6 +77,7 @@ def test_pace_and_skipped_steps_follow_the_steps_that_went_beyond_all_others() -
     assert (nothing["steps_skipped"], nothing["days_to_furthest_step"]) == (0, None)
 
 
+@pytest.mark.slow
 def test_a_step_recorded_after_its_note_is_neither_a_second_first_nor_a_step_back() -> None:
     notes = [note("scoping", 3, superseded=12), note("short_list", 8)]
     recorded = [moment("scoping", 2, known=12)]
@@ -92,6 +95,7 @@ def test_a_step_recorded_after_its_note_is_neither_a_second_first_nor_a_step_bac
     assert late["step_regressions"] == 1
 
 
+@pytest.mark.slow
 def test_a_note_counts_until_a_recorded_row_stands_for_it_and_never_if_that_came_first() -> None:
     notes = [note("objection", 3, superseded=10), note("objection", 5, superseded=4)]
     rows = {"moments": [moment("objection", 2, known=10)], "text_moments": notes}
@@ -127,6 +131,7 @@ def test_sides_agree_within_one_level_and_their_gap_follows_the_latest_answers()
     assert after["why_gap"] == 1
 
 
+@pytest.mark.slow
 def test_asking_before_proposing_counts_as_days_ahead_and_after_it_as_days_behind() -> None:
     answers = [answer("vendor", "why", 2, 10), answer("customer", "why", 2, 4)]
     assert at_day(30, qualification=answers)["days_answer_to_proposal"] is None

@@ -228,6 +228,7 @@ def test_nothing_known_at_or_after_as_of_changes_a_bit(seed: int) -> None:
     assert_same_bits(frame_of(bitter, CUT_CALENDAR, features), expected)
 
 
+@pytest.mark.slow
 def test_neither_poison_nor_truncation_of_what_came_later_changes_a_bit() -> None:
     rows = generate(9, deals=10)
     features = features_at(memory_tables(rows), CUT)
@@ -235,6 +236,7 @@ def test_neither_poison_nor_truncation_of_what_came_later_changes_a_bit() -> Non
     assert_same_bits(up_to_cut(frame_of(poisoned(rows, CUT, 9), CALENDAR, features)), expected)
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_changes_no_bit() -> None:
     rows = generate(6, deals=12)
     numbered = {

@@ -52,6 +52,7 @@ def check(rows: Rows, calendar: Calendar) -> None:
     assert not wrong, f"{len(wrong)} cells differ, of {names}\n" + "\n".join(wrong[:20])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step_days", [7, 1], ids=["weekly", "daily"])
 def test_every_cell_equals_the_oracle(step_days: int) -> None:
     check(generate(11, deals=20 if step_days == 7 else 6), Calendar(END, step_days * 86_400))

@@ -175,6 +175,7 @@ def promise(event: str, on: float, due: float | None = None, feature: str = "sso
     }
 
 
+@pytest.mark.slow
 def test_what_was_promised_at_signature_stays_open_until_it_is_delivered() -> None:
     events = [
         promise("promised", -10, 30), promise("rescheduled", 25, 60), promise("delivered", 90),

@@ -68,6 +68,7 @@ def assert_same_bits(found: pa.Table, expected: pa.Table) -> None:
     assert not wrong
 
 
+@pytest.mark.slow
 def test_neither_poison_nor_truncation_of_what_came_later_changes_a_bit() -> None:
     rows = own_fields(renewal_world(5, accounts=6))
     origins = origins_of(rows)

@@ -96,6 +96,7 @@ def test_the_step_is_a_day_where_the_median_deal_lived_under_four_weeks(
     assert calendar_step_days(memory_tables({"opportunities": deals}), day(100)) == step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_chosen_snapshots_with_gaps_equal_the_calendars_own(step: int) -> None:
     tables = memory_tables(generate(21, deals=8))

@@ -166,6 +166,7 @@ def test_numbers_of_chance_repeat_no_end_state() -> None:
     assert ended(lambda ends, rng: rng.normal(size=len(ends)), "number") == []
 
 
+@pytest.mark.slow
 def test_the_past_made_again_is_equal_and_a_changed_cell_is_named() -> None:
     tables = memory_tables(generate(4, deals=10))
     calendar = Calendar(END, WEEK_S)

@@ -27,6 +27,14 @@ def dealcast(*arguments: object, **environment: str) -> "subprocess.CompletedPro
     )  # fmt: skip
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs a whole run is slow, whatever it does with it."""
+    for item in items:
+        if "ran" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """400 simulated deals, enough for a model."""

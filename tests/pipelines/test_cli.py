@@ -151,6 +151,7 @@ def test_init_never_overwrites_without_force(tmp_path: Path) -> None:
     assert "workspace" in file.read_text()
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_a_flipped_byte_by_name(ran: Ran, tmp_path: Path) -> None:
     workspace, result, _ = ran
     assert dealcast("doctor", "-w", workspace, "--json").returncode == 0
@@ -167,6 +168,7 @@ def test_the_doctor_finds_a_flipped_byte_by_name(ran: Ran, tmp_path: Path) -> No
     assert "win_features.parquet" in broken[0]["said"]
 
 
+@pytest.mark.slow
 def test_a_run_beside_another_says_so_and_is_skipped(world: Path, tmp_path: Path) -> None:
     with workspace_lock(tmp_path, command="dealcast run", run_id="20260105T000000Z-00000a", wait_seconds=0):
         done = dealcast("run", "--source", world, "-w", tmp_path, "--json", DEALCAST_LOCK_WAIT_SECONDS="0")
@@ -176,6 +178,7 @@ def test_a_run_beside_another_says_so_and_is_skipped(world: Path, tmp_path: Path
     assert not (tmp_path / "published").exists()
 
 
+@pytest.mark.slow
 def test_an_extract_beside_a_run_fails_and_names_the_holder(world: Path, tmp_path: Path) -> None:
     with workspace_lock(tmp_path, command="dealcast run", run_id="20260105T000000Z-00000a", wait_seconds=0):
         done = dealcast("extract", "--source", world, "-w", tmp_path, DEALCAST_LOCK_WAIT_SECONDS="0")

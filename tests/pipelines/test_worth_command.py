@@ -105,6 +105,7 @@ def test_people_read_a_sentence_per_family_and_how_many_directions_contradict(me
     assert f"{found['directions']['counts']['contradicts']} contradict" in text
 
 
+@pytest.mark.slow
 def test_too_few_closed_deals_are_said_and_nothing_is_measured(few_deals, tmp_path: Path) -> None:
     folder = few_deals(won=2, lost=2, still_open=3)
     loaded = dealcast("extract", "--source", folder, "--mapping", "canonical", "-w", tmp_path / "w")
