@@ -60,7 +60,7 @@ class Evaluation:
         """What it has to beat to claim skill, in words."""
         if self.subject == "win":
             return "base rate and stage probability"
-        return "the base rate, and the rates by days left and by segment and use"
+        return "the base rate and the rate by days left, and is not behind the rate by segment and use"
 
     @property
     def case(self) -> str:

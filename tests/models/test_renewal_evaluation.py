@@ -28,7 +28,8 @@ from models.renewal import (
     write_renewal_evaluation,
 )
 from models.renewal.bands import UseBands
-from models.renewal.baselines import PLAIN_RATES, RENEWAL_BASELINES
+from models.renewal.baselines import RENEWAL_BASELINES
+from models.renewal.evaluation import _headline, _unbeaten
 from tests.models.renewal_world import DAY, RenewalWorld, make_renewals
 
 
@@ -70,8 +71,32 @@ def test_a_model_that_knows_something_claims_it_with_the_gain() -> None:
     assert document["metrics"]["renewal"]["log_loss"] < document["metrics"]["base_rate"]["log_loss"]
     assert document["versus"]["base_rate"]["log_loss_difference_lower_bound"] > 0
     assert "below that of the base rate" in document["headline"]
-    bounds = [document["versus"][name]["log_loss_difference_lower_bound"] for name in PLAIN_RATES]
-    assert document["claims_skill"] == (min(bounds) > 0)
+    versus = document["versus"]
+    bounds = [versus[name]["log_loss_difference_lower_bound"] for name in ("base_rate", "horizon_rate")]
+    assert document["claims_skill"] == (min(bounds) > 0 and versus["segment_rate"]["log_loss_difference"] > 0)
+
+
+def rated(base: float, horizon: float, segment: float, ahead: float) -> dict[str, dict[str, float]]:
+    """What a model gains on each rate: the lower bound, and for the rate by use also the mean."""
+    bounds = {"base_rate": base, "horizon_rate": horizon, "segment_rate": segment}
+    return {
+        name: {
+            "log_loss_difference": ahead if name == "segment_rate" else 0.1,
+            "log_loss_difference_lower_bound": bound,
+        }
+        for name, bound in bounds.items()
+    }
+
+
+def test_it_is_enough_not_to_be_behind_the_rate_by_use_and_the_headline_says_so() -> None:
+    metrics = {"renewal": {"log_loss": 0.5}, "base_rate": {"log_loss": 0.6}}
+    ahead = rated(0.02, 0.02, -0.01, 0.01)
+    assert _unbeaten(ahead) == []
+    assert "it is ahead, but within noise" in _headline(metrics, ahead, skill=True)
+    clearly = rated(0.02, 0.02, 0.01, 0.02)
+    assert "by segment and use too, by more than noise" in _headline(metrics, clearly, skill=True)
+    assert _unbeaten(rated(0.02, 0.02, -0.03, -0.01)) == ["segment_rate"]
+    assert _unbeaten(rated(0.02, -0.01, 0.01, 0.02)) == ["horizon_rate"]
 
 
 def test_noise_is_not_sold_as_skill() -> None:

@@ -47,7 +47,8 @@ def settled(renewals: RenewalPart) -> dict[str, Any]:
             "contracts": [contract],
         }
     )
-    job, view = SimpleNamespace(settings=load_settings()), SimpleNamespace(as_of=AS_OF)
+    job = SimpleNamespace(settings=load_settings(), now=AS_OF)
+    view = SimpleNamespace(as_of=AS_OF)
     found: dict[str, Any] = forecasting._about(job, view, source, Shocks(), Parts(renewals, UsePart()))  # type: ignore[arg-type]
     return found
 
