@@ -1,36 +1,30 @@
 """The steps that settle which model serves: register the trained one, judge it, load the champion."""
 
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Any
+from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from features.feature import Feature
+from models.arrays import FloatArray
 from models.audit import AuditReport
 from models.evaluation import Evaluation
-from models.promotion import decide, headline, promote, reconcile, reject
+from models.promotion import headline, reconcile
 from models.registry import (
     CHALLENGER,
-    CHAMPION,
     Registered,
     RegistryUnreachableError,
     Store,
     TrainingRecord,
-    alias_version,
-    fetch,
-    load_champion,
     mark_killed_runs,
     move_alias,
     register,
     store_at,
 )
-from models.win_model import OtherFormatError, WinModel
+from models.win_model import WinModel
 from pipelines.job import Job
+from pipelines.judging import judge_version, read_champion, training_parameters
 from pipelines.learning import Labelled, baseline
 from pipelines.progress import Say
 from pipelines.steps import View, readable
@@ -45,7 +39,6 @@ __all__ = [
     "register_model",
 ]
 
-_TIMED_ROWS = 500
 _AWAY: tuple[str, ...] = (
     "The registry is away: the trained model was not registered, and nothing was promoted.",
 )
@@ -66,7 +59,7 @@ def open_store(job: Job, say: Say) -> Store:
 
     Raises RegistryUnreachableError if it does not answer.
     """
-    store = store_at(job.workspace, tracking_uri=job.settings.mlflow_tracking_uri)
+    store = _store(job)
     for killed in mark_killed_runs(store):
         say(f"run {killed} had been killed; marked so")
     done = reconcile(store, at=job.now, run_id=job.run_id)
@@ -91,7 +84,11 @@ def register_model(
             run_id=job.run_id,
             model_version=model.version,
             model_dir=folder,
-            parameters=_parameters(job, view, model, audited),
+            parameters={
+                "step_days": view.step_days,
+                "max_snapshots": job.settings.max_snapshots,
+                **training_parameters(job, view, model, audited),
+            },
             evaluation=evaluation.document,
             data_fingerprint=view.data_version,
             artifacts={"evaluation": tuple(sorted(path for path in job.run_dir.iterdir() if path.is_file()))},
@@ -132,18 +129,7 @@ def champion_or_none(job: Job) -> tuple[WinModel | None, tuple[str, ...]]:
 
     None if there is none, or, with a warning, if another version of dealcast wrote it.
     """
-    store = store_at(job.workspace, tracking_uri=job.settings.mlflow_tracking_uri)
-    try:
-        found = load_champion(store)
-    except RegistryUnreachableError as error:
-        return None, (str(error),)
-    if found is None:
-        return None, ()
-    try:
-        model = WinModel.load(found.folder)
-    except OtherFormatError as error:
-        return None, (f"The champion cannot be read, so it does not serve: {error}",)
-    return model, (found.degraded,) if found.degraded else ()
+    return read_champion(_store(job), WinModel.load, "champion")
 
 
 def hindsight(model: WinModel, as_of: datetime) -> tuple[str, ...]:
@@ -175,63 +161,14 @@ def judge(
 
     Returns whether it was promoted, and why. Raises RegistryUnreachableError if the registry is away.
     """
-    store = store_at(job.workspace, tracking_uri=job.settings.mlflow_tracking_uri)
-    current = alias_version(store, CHAMPION)
     test = rows.frame.filter(pa.array(rows.split.test.known))
-    champion_p = None
-    if current is not None:
-        # a champion of another format cannot be compared with: the trained model then stands for itself
-        with suppress(OtherFormatError):
-            champion = WinModel.load(fetch(store, current).folder)
-            champion_p = champion.p_win(readable(test, champion))
-    gap, seconds = _guard_figures(model, test)
-    decision = decide(
-        evaluation,
-        champion_p=champion_p,
-        additivity_gap=gap,
-        seconds_per_row=seconds,
-        seed=job.settings.seed,
-    )
-    note_it = partial(
-        promote if decision.promote else reject,
-        store,
-        version,
-        reasons=decision.reasons,
-        headline=headline(evaluation),
-        run_id=job.run_id,
-        at=job.now,
-    )
-    if decision.promote:
-        note_it(expected_champion=current)
-    else:
-        note_it()
-    return decision.promote, decision.reasons
+
+    def champion_p(folder: Path) -> FloatArray:
+        champion = WinModel.load(folder)
+        return champion.p_win(readable(test, champion))
+
+    return judge_version(job, _store(job), version, model, evaluation, test, champion_p)
 
 
-def _guard_figures(model: WinModel, frame: pa.Table) -> tuple[float, float]:
-    """The largest gap between explanations and log-odds, and seconds to score and explain a row."""
-    few = frame.slice(0, _TIMED_ROWS)
-    if not few.num_rows:
-        return 0.0, 0.0
-    started = time.perf_counter()
-    base, parts = model.contributions(few)
-    seconds = (time.perf_counter() - started) / few.num_rows
-    return float(np.abs(base + parts.sum(axis=1) - model.log_odds(few)).max()), seconds
-
-
-def _parameters(job: Job, view: View, model: WinModel, audited: AuditReport) -> dict[str, Any]:
-    """What decided the model, as plain values."""
-    settings = job.settings
-    return {
-        "as_of": view.as_of.isoformat(),
-        "step_days": view.step_days,
-        "mapping": settings.mapping,
-        "max_snapshots": settings.max_snapshots,
-        "seed": settings.seed,
-        "n_trials": settings.n_trials,
-        "features": len(model.feature_names),
-        "audit_dropped": ", ".join(audited.dropped),
-        "audit_waived": ", ".join(audited.waived),
-        **{name: model.trained[name] for name in ("deal_power", "rounds")},
-        **{f"shape.{name}": value for name, value in model.trained["shape"].items()},
-    }
+def _store(job: Job) -> Store:
+    return store_at(job.workspace, tracking_uri=job.settings.mlflow_tracking_uri)

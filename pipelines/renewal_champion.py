@@ -3,44 +3,36 @@
 What `pipelines.champion` does for win models, in the same registry under the name "renewal".
 """
 
-import time
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from features.feature import Feature
+from models.arrays import FloatArray
 from models.audit import AuditReport
 from models.evaluation import Evaluation
-from models.promotion import decide, headline, promote, reconcile, reject
+from models.promotion import headline, reconcile
 from models.registry import (
     CHALLENGER,
-    CHAMPION,
     Registered,
     RegistryUnreachableError,
     Store,
     TrainingRecord,
-    alias_version,
-    fetch,
-    load_champion,
     move_alias,
     register,
     store_at,
 )
 from models.renewal import RenewalModel
-from models.win_model import OtherFormatError
 from pipelines.champion import hindsight
 from pipelines.job import Job
+from pipelines.judging import judge_version, read_champion, training_parameters
 from pipelines.progress import Say
-from pipelines.renewing import RENEWAL_AUDIT_FILE, RenewalRows, renewal_baseline
+from pipelines.renewing import RenewalRows, renewal_baseline
 from pipelines.steps import View, readable
 
 __all__ = ["RenewalServing", "choose_renewals", "register_renewals", "renewal_champion", "renewal_store"]
 
-_TIMED_ROWS = 500
 _AWAY: tuple[str, ...] = (
     "The registry is away: the trained renewal model was not registered, and nothing was promoted.",
 )
@@ -77,17 +69,20 @@ def register_renewals(
     say("logging the renewal model")
     model = model.with_metrics(headline(evaluation))
     folder = model.save(store.workspace / "models" / model.version)
-    files = [job.run_dir / RENEWAL_AUDIT_FILE, *sorted(job.run_dir.glob("renewal_*.*"))]
     registered = register(
         store,
         TrainingRecord(
             run_id=job.run_id,
             model_version=model.version,
             model_dir=folder,
-            parameters=_parameters(job, view, model, audited),
+            parameters={
+                "subject": "renewal",
+                "ratio": model.ratio.kind,
+                **training_parameters(job, view, model.chance, audited),
+            },
             evaluation=evaluation.document,
             data_fingerprint=view.data_version,
-            artifacts={"evaluation": tuple(dict.fromkeys(path for path in files if path.is_file()))},
+            artifacts={"evaluation": tuple(sorted(job.run_dir.glob("renewal_*.*")))},
         ),
     )
     move_alias(store, CHALLENGER, registered.version)
@@ -124,80 +119,17 @@ def choose_renewals(
 
 def renewal_champion(job: Job) -> tuple[RenewalModel | None, tuple[str, ...]]:
     """The champion from its verified copy, with a warning if the registry is away; None if there is none."""
-    try:
-        found = load_champion(renewal_store(job))
-    except RegistryUnreachableError as error:
-        return None, (str(error),)
-    if found is None:
-        return None, ()
-    try:
-        model = RenewalModel.load(found.folder)
-    except OtherFormatError as error:
-        return None, (f"The renewal champion cannot be read, so it does not serve: {error}",)
-    return model, (found.degraded,) if found.degraded else ()
+    return read_champion(renewal_store(job), RenewalModel.load, "renewal champion")
 
 
 def _judge(
     job: Job, rows: RenewalRows, model: RenewalModel, evaluation: Evaluation, version: str
 ) -> tuple[bool, tuple[str, ...]]:
     """Hold a registered version against the champion on the same test rows; make it champion if it wins."""
-    store = renewal_store(job)
-    current = alias_version(store, CHAMPION)
     test = rows.frame.filter(pa.array(rows.split.split.test.known))
-    champion_p = None
-    if current is not None:
-        # a champion of another format cannot be compared with: the trained model then stands for itself
-        with suppress(OtherFormatError):
-            champion = RenewalModel.load(fetch(store, current).folder)
-            champion_p = champion.p_renew(readable(test, champion.chance))
-    gap, seconds = _guard_figures(model, test)
-    decision = decide(
-        evaluation,
-        champion_p=champion_p,
-        additivity_gap=gap,
-        seconds_per_row=seconds,
-        seed=job.settings.seed,
-    )
-    note_it = partial(
-        promote if decision.promote else reject,
-        store,
-        version,
-        reasons=decision.reasons,
-        headline=headline(evaluation),
-        run_id=job.run_id,
-        at=job.now,
-    )
-    if decision.promote:
-        note_it(expected_champion=current)
-    else:
-        note_it()
-    return decision.promote, decision.reasons
 
+    def champion_p(folder: Path) -> FloatArray:
+        champion = RenewalModel.load(folder)
+        return champion.p_renew(readable(test, champion.chance))
 
-def _guard_figures(model: RenewalModel, frame: pa.Table) -> tuple[float, float]:
-    """The largest gap between explanations and log-odds, and seconds to score and explain a row."""
-    few = frame.slice(0, _TIMED_ROWS)
-    if not few.num_rows:
-        return 0.0, 0.0
-    started = time.perf_counter()
-    base, parts = model.chance.contributions(few)
-    seconds = (time.perf_counter() - started) / few.num_rows
-    return float(np.abs(base + parts.sum(axis=1) - model.chance.log_odds(few)).max()), seconds
-
-
-def _parameters(job: Job, view: View, model: RenewalModel, audited: AuditReport) -> dict[str, Any]:
-    """What decided the model, as plain values."""
-    chance, settings = model.chance, job.settings
-    return {
-        "subject": "renewal",
-        "as_of": view.as_of.isoformat(),
-        "mapping": settings.mapping,
-        "seed": settings.seed,
-        "n_trials": settings.n_trials,
-        "features": len(chance.feature_names),
-        "audit_dropped": ", ".join(audited.dropped),
-        "audit_waived": ", ".join(audited.waived),
-        "ratio": model.ratio.kind,
-        **{name: chance.trained[name] for name in ("deal_power", "rounds")},
-        **{f"shape.{name}": value for name, value in chance.trained["shape"].items()},
-    }
+    return judge_version(job, renewal_store(job), version, model.chance, evaluation, test, champion_p)

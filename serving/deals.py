@@ -144,12 +144,12 @@ def _places_of(deals: pa.Table, owner: str) -> list[int]:
     raise UsageError(f"--owner: no open deal belongs to {owner!r}. {remedy}")
 
 
-def rows_of(table: pa.Table, opportunity_id: str) -> list[dict[str, Any]]:
-    """A deal's rows in a table that is sorted by deal."""
-    column: Any = table["opportunity_id"]
+def rows_of(table: pa.Table, subject_id: str, key: str = "opportunity_id") -> list[dict[str, Any]]:
+    """A deal's rows in a table that is sorted by deal; a contract's with its key."""
+    column: Any = table[key]
     every = range(table.num_rows)
-    first = bisect.bisect_left(every, opportunity_id, key=lambda place: column[place].as_py())
-    last = bisect.bisect_right(every, opportunity_id, key=lambda place: column[place].as_py())
+    first = bisect.bisect_left(every, subject_id, key=lambda place: column[place].as_py())
+    last = bisect.bisect_right(every, subject_id, key=lambda place: column[place].as_py())
     rows: list[dict[str, Any]] = table.slice(first, last - first).to_pylist()
     return rows
 

@@ -3,7 +3,6 @@
 Reads only published files; light enough for a command that answers at once.
 """
 
-import bisect
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from data.errors import UsageError
 from models.explain import Driver
-from serving.deals import Reason
+from serving.deals import Reason, rows_of
 from serving.published import Published
 
 __all__ = [
@@ -157,7 +156,7 @@ def explain_renewal(published: Published, contract_id: str) -> RenewalExplanatio
     row: dict[str, Any] = ranked.slice(place, 1).to_pylist()[0]
     reasons = [
         Reason(one["feature"], one["log_odds"], one["sentence"])
-        for one in _rows_of(published.table(REASONS), contract_id)
+        for one in rows_of(published.table(REASONS), contract_id, "contract_id")
     ]
     return RenewalExplanation(
         contract=_score(place + 1, row),
@@ -168,14 +167,11 @@ def explain_renewal(published: Published, contract_id: str) -> RenewalExplanatio
         evidence=row["evidence"],
         drivers=tuple(
             Driver(one["family"], one["title"], one["log_odds"])
-            for one in _rows_of(published.table(DRIVERS), contract_id)
+            for one in rows_of(published.table(DRIVERS), contract_id, "contract_id")
         ),
         up=tuple(one for one in reasons if one.log_odds > 0),
         down=tuple(one for one in reasons if one.log_odds < 0),
     )
-
-
-# Below, rows are found by position: Arrow's filters and scalars import pandas, and readers should not wait.
 
 
 def _ranked(published: Published) -> pa.Table:
@@ -186,16 +182,6 @@ def _ranked(published: Published) -> pa.Table:
             "yet. Give the source a table `contracts` with outcomes."
         )
     return published.table(SCORES).sort_by([("p_renew", "ascending"), ("contract_id", "ascending")])
-
-
-def _rows_of(table: pa.Table, contract_id: str) -> list[dict[str, Any]]:
-    """A contract's rows in a table that is sorted by contract."""
-    column: Any = table["contract_id"]
-    every = range(table.num_rows)
-    first = bisect.bisect_left(every, contract_id, key=lambda place: column[place].as_py())
-    last = bisect.bisect_right(every, contract_id, key=lambda place: column[place].as_py())
-    rows: list[dict[str, Any]] = table.slice(first, last - first).to_pylist()
-    return rows
 
 
 def _score(rank: int, row: dict[str, Any]) -> RenewalScore:
