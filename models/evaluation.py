@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,17 @@ from models.baselines import BASELINES, column_numbers, column_texts
 from models.metrics import Resampling, log_loss_difference, score
 from models.split import Split, Window
 
-__all__ = ["EVALUATION_FILE", "PREDICTIONS_FILE", "Evaluation", "evaluate", "write_evaluation"]
+__all__ = [
+    "EVALUATION_FILE",
+    "PREDICTIONS_FILE",
+    "Evaluation",
+    "Sampled",
+    "evaluate",
+    "outcomes_of",
+    "scores_of",
+    "versus_of",
+    "write_evaluation",
+]
 
 EVALUATION_FILE = "evaluation.json"
 PREDICTIONS_FILE = "win_test_predictions.parquet"
@@ -109,8 +119,8 @@ def evaluate(
     notes = list(_notes(predictions))
     sampled = _Sampled(replicates, seed)
     age = column_numbers(frame, "deal_age_days")[rows]
-    metrics = {name: _scores(predictions, name, sampled) for name in _MODELS}
-    versus = {name: _versus(predictions, name, sampled) for name in BASELINES}
+    metrics = {name: scores_of(predictions, _MODELS[name], sampled) for name in _MODELS}
+    versus = {name: versus_of(predictions, "p_win", name, sampled) for name in BASELINES}
     skill = _skill(predictions, versus)
     document = {
         "schema_version": 1,
@@ -123,7 +133,7 @@ def evaluate(
         "headline": _headline(metrics, versus, skill),
         "metrics": metrics,
         "versus": versus,
-        "per_deal": {name: _scores(_once_per_deal(predictions), name, None) for name in _MODELS},
+        "per_deal": {name: scores_of(_once_per_deal(predictions), _MODELS[name], None) for name in _MODELS},
         "by_stage": list(_by_stage(predictions, column_texts(frame, "stage")[rows])),
         "by_age": list(_by_age(predictions, age)),
         "by_min_age_days": list(_by_min_age(predictions, age, sampled)),
@@ -140,6 +150,13 @@ def write_evaluation(evaluation: Evaluation, run_dir: Path) -> tuple[Path, Path]
     pq.write_table(evaluation.predictions, predictions)
     document.write_bytes(orjson.dumps(evaluation.document, option=orjson.OPT_INDENT_2) + b"\n")
     return document, predictions
+
+
+class Sampled(Protocol):
+    """How to draw the independent units of any rows: deals, or accounts."""
+
+    def of(self, predictions: pa.Table) -> Resampling:
+        """The draws of these rows."""
 
 
 @dataclass(frozen=True)
@@ -174,9 +191,12 @@ def _arrays(predictions: pa.Table, *names: str) -> list[FloatArray]:
     return [column_numbers(predictions, name) for name in names]
 
 
-def _scores(predictions: pa.Table, name: str, sampled: _Sampled | None) -> dict[str, Any]:
-    """The scores of one model; all null where there is nothing to score, or a value is not finite."""
-    y, weight, p, base = _arrays(predictions, "y", "weight", _MODELS[name], "base_rate")
+def scores_of(predictions: pa.Table, column: str, sampled: Sampled | None) -> dict[str, Any]:
+    """The scores of a column's probabilities; all null where there is nothing to score, or one is not finite.
+
+    predictions: y, weight, base_rate and the column. sampled: how to draw intervals, None for none.
+    """
+    y, weight, p, base = _arrays(predictions, "y", "weight", column, "base_rate")
     if not len(y) or weight.sum() <= 0 or not np.isfinite(p).all() or not np.isfinite(base).all():
         keys = [key for s in _SCORES for key in ((s, f"{s}_interval") if sampled else (s,))]
         return dict.fromkeys(keys)
@@ -184,30 +204,30 @@ def _scores(predictions: pa.Table, name: str, sampled: _Sampled | None) -> dict[
     return score(y, p, weight, base_rate=base, resampling=resampling)
 
 
-def _versus(predictions: pa.Table, name: str, sampled: _Sampled) -> dict[str, Any]:
-    """The log-loss the win model saves against a baseline; above 0, the win model is better."""
-    y, weight, p, other = _arrays(predictions, "y", "weight", "p_win", name)
+def versus_of(predictions: pa.Table, own: str, other: str, sampled: Sampled) -> dict[str, Any]:
+    """The log-loss that the probabilities of one column save against another's; above 0, they are better."""
+    y, weight, p, against = _arrays(predictions, "y", "weight", own, other)
     keys = ("log_loss_difference", "log_loss_difference_interval", "log_loss_difference_lower_bound")
-    if not len(y) or weight.sum() <= 0 or not (np.isfinite(p).all() and np.isfinite(other).all()):
+    if not len(y) or weight.sum() <= 0 or not (np.isfinite(p).all() and np.isfinite(against).all()):
         return dict.fromkeys(keys)
-    found = log_loss_difference(y, p, other, weight, sampled.of(predictions))
+    found = log_loss_difference(y, p, against, weight, sampled.of(predictions))
     return dict(zip(keys, (found["difference"], found["interval"], found["lower_bound"]), strict=True))
+
+
+def outcomes_of(predictions: pa.Table) -> tuple[int, int]:
+    """Deals won and lost, or contracts renewed and churned, among the rows."""
+    cases, good = deal_codes(predictions), column_numbers(predictions, "y") > 0.5
+    return len(np.unique(cases[good])), len(np.unique(cases[~good]))
 
 
 def _skill(predictions: pa.Table, versus: dict[str, dict[str, Any]]) -> bool:
     bounds = [versus[name]["log_loss_difference_lower_bound"] for name in ("base_rate", "stage_probability")]
-    enough = min(_outcomes(predictions)) >= _DEALS_FOR_SKILL
+    enough = min(outcomes_of(predictions)) >= _DEALS_FOR_SKILL
     return enough and all(bound is not None and bound > 0 for bound in bounds)
 
 
-def _outcomes(predictions: pa.Table) -> tuple[int, int]:
-    """Deals won and lost among the rows."""
-    deals, won = deal_codes(predictions), column_numbers(predictions, "y") > 0.5
-    return len(np.unique(deals[won])), len(np.unique(deals[~won]))
-
-
 def _notes(predictions: pa.Table) -> Iterator[str]:
-    won, lost = _outcomes(predictions)
+    won, lost = outcomes_of(predictions)
     if not won + lost:
         yield "No test row has a known outcome: nothing could be scored."
     elif not won or not lost:
@@ -279,7 +299,7 @@ def _slice(predictions: pa.Table, chosen: BoolArray) -> dict[str, Any]:
     part = predictions.filter(pa.array(chosen))
     y, weight, p = _arrays(part, "y", "weight", "p_win")
     whole = weight.sum() > 0
-    scores = {name: _scores(part, name, None) for name in _MODELS}
+    scores = {name: scores_of(part, _MODELS[name], None) for name in _MODELS}
     return {
         "rows": part.num_rows,
         "deals": len(np.unique(deal_codes(part))),
@@ -316,7 +336,7 @@ def _by_min_age(predictions: pa.Table, age: FloatArray, sampled: _Sampled) -> It
                 "min_age_days": least,
                 "rows": part.num_rows,
                 "deals": len(np.unique(deal_codes(part))),
-                "metrics": {name: _scores(part, name, sampled) for name in _MODELS},
+                "metrics": {name: scores_of(part, _MODELS[name], sampled) for name in _MODELS},
             }
 
 

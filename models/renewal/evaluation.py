@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from models.arrays import BoolArray, FloatArray, deal_codes, known_outcomes, micros, moment
 from models.baselines import Baselines, column_numbers
 from models.censoring import window_weights
-from models.evaluation import Evaluation
-from models.metrics import Resampling, log_loss_difference, score
+from models.evaluation import Evaluation, outcomes_of, scores_of, versus_of
+from models.metrics import Resampling
 from models.renewal.baselines import PLAIN_RATES, RENEWAL_BASELINES
 from models.renewal.model import RenewalModel
 from models.renewal.ratio_evaluation import score_ratio
@@ -65,9 +65,9 @@ def evaluate_renewal(
     labels, split = rows.labels, rows.split
     predictions = _predictions(frame, rows, model, baselines)
     drawn = _Draws(replicates, seed)
-    metrics = {name: _scores(predictions, name, drawn) for name in _MODELS}
-    versus = {name: _versus(predictions, name, drawn) for name in RENEWAL_BASELINES}
-    skill = min(_outcomes(predictions)) >= _CONTRACTS_FOR_SKILL and not _unbeaten(versus)
+    metrics = {name: scores_of(predictions, _MODELS[name], drawn) for name in _MODELS}
+    versus = {name: versus_of(predictions, "p_renew", name, drawn) for name in RENEWAL_BASELINES}
+    skill = min(outcomes_of(predictions)) >= _CONTRACTS_FOR_SKILL and not _unbeaten(versus)
     document = {
         "schema_version": 1,
         "subject": "renewal",
@@ -136,27 +136,6 @@ def _predictions(frame: pa.Table, rows: AccountSplit, model: RenewalModel, basel
     return table
 
 
-def _scores(predictions: pa.Table, name: str, drawn: _Draws | None) -> dict[str, Any]:
-    """The scores of one way; all null where there is nothing to score."""
-    y, weight, p, base = (
-        column_numbers(predictions, column) for column in ("y", "weight", _MODELS[name], "base_rate")
-    )
-    if not len(y) or weight.sum() <= 0:
-        keys = ("auc", "log_loss", "brier", "brier_skill", "ece", "slope", "intercept")
-        return dict.fromkeys(key for name in keys for key in (name, f"{name}_interval"))
-    return score(y, p, weight, base_rate=base, resampling=drawn.of(predictions) if drawn else None)
-
-
-def _versus(predictions: pa.Table, name: str, drawn: _Draws) -> dict[str, Any]:
-    """The log-loss the model saves against a baseline; above 0, the model is better."""
-    y, weight, p, other = (column_numbers(predictions, column) for column in ("y", "weight", "p_renew", name))
-    keys = ("log_loss_difference", "log_loss_difference_interval", "log_loss_difference_lower_bound")
-    if not len(y) or weight.sum() <= 0:
-        return dict.fromkeys(keys)
-    found = log_loss_difference(y, p, other, weight, drawn.of(predictions))
-    return dict(zip(keys, (found["difference"], found["interval"], found["lower_bound"]), strict=True))
-
-
 def _by_horizon(predictions: pa.Table, drawn: _Draws) -> Iterator[dict[str, Any]]:
     """All scores for the snapshots near each distance from the term's end, the farthest first."""
     left = column_numbers(predictions, "days_left")
@@ -166,10 +145,10 @@ def _by_horizon(predictions: pa.Table, drawn: _Draws) -> Iterator[dict[str, Any]
             yield {
                 "days_left": days,
                 "rows": part.num_rows,
-                **dict(zip(("renewed", "churned"), _outcomes(part), strict=True)),
+                **dict(zip(("renewed", "churned"), outcomes_of(part), strict=True)),
                 **_means(part),
-                "metrics": {name: _scores(part, name, drawn) for name in _MODELS},
-                "versus_base_rate": _versus(part, "base_rate", drawn),
+                "metrics": {name: scores_of(part, _MODELS[name], drawn) for name in _MODELS},
+                "versus_base_rate": versus_of(part, "p_renew", "base_rate", drawn),
             }
 
 
@@ -181,14 +160,8 @@ def _means(part: pa.Table) -> dict[str, float]:
     }
 
 
-def _outcomes(predictions: pa.Table) -> tuple[int, int]:
-    """Contracts renewed and churned among the rows."""
-    contracts, renewed = deal_codes(predictions), column_numbers(predictions, "y") > 0.5
-    return len(np.unique(contracts[renewed])), len(np.unique(contracts[~renewed]))
-
-
 def _notes(predictions: pa.Table) -> Iterator[str]:
-    renewed, churned = _outcomes(predictions)
+    renewed, churned = outcomes_of(predictions)
     if not renewed + churned:
         yield "No test row has a known outcome: nothing could be scored."
     elif min(renewed, churned) < _CONTRACTS_FOR_SKILL:

@@ -20,7 +20,7 @@ def test_a_champion_written_by_another_version_does_not_serve_and_that_is_said(
     folder = tmp_path / "champion"
     write_manifest(folder, {"model.json": orjson.dumps({"format": 2})}, {"version": "win-0123456789ab"})
     found = SimpleNamespace(folder=folder, degraded=None)
-    monkeypatch.setattr("pipelines.champion.load_champion", lambda store: found)
+    monkeypatch.setattr("pipelines.judging.load_champion", lambda store: found)
     job = Job(load_settings(workspace=tmp_path / "w"), new_run_id(datetime(2026, 1, 5, tzinfo=UTC)))
     champion, warnings = champion_or_none(job)
     assert champion is None
