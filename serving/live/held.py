@@ -1,0 +1,199 @@
+"""A published run in memory: its bytes are read and verified once, and nothing else is read afterwards."""
+
+import hashlib
+import io
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data.errors import ModelContractError, PublishError
+from models.explain import Driver
+from models.win_model import WinModel, load_model
+from serving.deals import Explanation, Reason
+from serving.live.index import DealIndex, deal_index
+from serving.live.memo import Memo
+from serving.published import Published, open_published
+from serving.renewals import renewal_versions
+
+__all__ = ["HeldRun", "hold"]
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+_SMALL = 4096
+_LARGE = 12
+
+
+@dataclass(frozen=True, eq=False)
+class HeldRun(Published):
+    """A published run whose tables stay in memory, so that it answers even when its folder has gone.
+
+    Two HeldRuns are never equal unless they are one object. Everything is safe for threads; what it
+    returns is shared and must not be changed.
+    """
+
+    models: Path
+    _contents: dict[str, bytes] = field(repr=False)
+    _tables: dict[str, pa.Table] = field(default_factory=dict, repr=False)
+    _small: Memo = field(default_factory=lambda: Memo(_SMALL), repr=False)
+    _large: Memo = field(default_factory=lambda: Memo(_LARGE), repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def table(self, name: str) -> pa.Table:
+        """The table in the file of that name. Raises PublishError if the run has no such file."""
+        held = self._tables.get(name)
+        if held is not None:
+            return held
+        with self._lock:
+            if name not in self._tables:
+                if name not in self._contents:
+                    raise PublishError(
+                        f"{self.folder / name}: run {self.run_id} holds no such file. It was published by "
+                        "another version of dealcast; publish again with `dealcast run`."
+                    )
+                self._tables[name] = pq.ParquetFile(io.BytesIO(self._contents[name])).read()
+                del self._contents[name]
+            return self._tables[name]
+
+    def has(self, name: str) -> bool:
+        """Whether the run holds a file of that name."""
+        return name in self.manifest["files"]
+
+    @property
+    def deals(self) -> DealIndex:
+        """The open deals in ranked order."""
+        return self.memo(
+            "deal index",
+            lambda: deal_index(self.table("win_deals.parquet"), self.table("win_scores.parquet")),
+        )
+
+    def place_of(self, opportunity_id: str) -> int | None:
+        """The deal's place in the published files, which are sorted by id; None for an unknown deal."""
+        rank = self.rank_of(opportunity_id)
+        return None if rank is None else int(self.deals.published[rank])
+
+    def rank_of(self, opportunity_id: str) -> int | None:
+        """The deal's place in `deals`, from 0; None for an unknown deal."""
+        ranks = self.memo("ranks", lambda: {one: rank for rank, one in enumerate(self.deals.ids)})
+        return ranks.get(opportunity_id)
+
+    def rows(self, name: str, subject_id: str, key: str = "opportunity_id") -> list[Row]:
+        """The subject's rows in a table that is sorted by its key; none if the run has no such table."""
+        if not self.has(name):
+            return []
+        table = self.table(name)
+        places, starts = self.memo(("starts", name, key), lambda: _starts(table, key))
+        place = places.get(subject_id)
+        if place is None:
+            return []
+        first, last = int(starts[place]), int(starts[place + 1])
+        rows: list[Row] = table.slice(first, last - first).to_pylist()
+        return rows
+
+    def explain(self, opportunity_id: str) -> Explanation | None:
+        """Why the deal has its probability, as `serving.deals.explain_deal`; None for an unknown deal."""
+        rank = self.rank_of(opportunity_id)
+        if rank is None:
+            return None
+        deals = self.deals
+        reasons = [
+            Reason(one["feature"], one["log_odds"], one["sentence"])
+            for one in self.rows("win_reasons.parquet", opportunity_id)
+        ]
+        return Explanation(
+            deal=deals.score(rank),
+            as_of=self.as_of,
+            model_version=self.model_version,
+            base_log_odds=float(deals.base_log_odds[rank]),
+            log_odds=float(deals.log_odds[rank]),
+            evidence=deals.evidence[rank],
+            drivers=tuple(
+                Driver(one["family"], one["title"], one["log_odds"])
+                for one in self.rows("win_drivers.parquet", opportunity_id)
+            ),
+            up=tuple(one for one in reasons if one.log_odds > 0),
+            down=tuple(one for one in reasons if one.log_odds < 0),
+        )
+
+    def memo(self, key: Hashable, make: Callable[[], T], *, large: bool = False) -> T:
+        """What `make` gives, kept under the key while the run is held and the memory for it lasts.
+
+        large: values of megabytes, such as a forecast's draws, of which only a dozen are kept.
+        """
+        return (self._large if large else self._small).get(key, make)
+
+    def model(self) -> WinModel | None:
+        """The model that made the scores; None where `model_problem` says why there is none."""
+        return self._model_of(self.model_version)[0]
+
+    @property
+    def model_problem(self) -> str | None:
+        """Why the model cannot be asked, None if it can."""
+        return self._model_of(self.model_version)[1]
+
+    def renewal_model(self) -> WinModel | None:
+        """The model that scored the contracts; None for a base rate, or if its copy is absent."""
+        versions = [one for one in renewal_versions(self) if not one.startswith("baseline")]
+        return self._model_of(versions[0])[0] if len(versions) == 1 else None
+
+    def warm(self) -> None:
+        """Make what first requests would wait for: every table, the index, where rows begin, the model."""
+        for name in self.manifest["files"]:
+            self.table(name)
+        if len(self.deals):
+            self.explain(str(self.deals.ids[0]))
+        self.model()
+
+    def _model_of(self, version: str) -> tuple[WinModel | None, str | None]:
+        return self.memo(("model", version), lambda: _load(self.models, version), large=True)
+
+
+def hold(workspace: Path, run_id: str | None = None) -> HeldRun:
+    """The published run, by default the one that the pointer names, read and verified byte for byte.
+
+    Raises PublishError that names the file if nothing was published, or a byte differs from the manifest.
+    """
+    contents: dict[str, bytes] = {}
+
+    def read(path: Path) -> str:
+        contents[path.name] = path.read_bytes()
+        return hashlib.sha256(contents[path.name]).hexdigest()
+
+    opened = open_published(workspace, run_id, digest=read)
+    return HeldRun(
+        run_id=opened.run_id,
+        folder=opened.folder,
+        manifest=opened.manifest,
+        models=workspace / "models",
+        _contents=contents,
+    )
+
+
+def _load(models: Path, version: str) -> tuple[WinModel | None, str | None]:
+    """The verified local copy of a model, or why there is none."""
+    if version.startswith("baseline"):
+        return None, "the scores are a base rate, not a model's, so there is no model to ask"
+    folder = models / version
+    if Path(version).name != version or not folder.is_dir():
+        return None, f"the model {version} has no copy in this workspace; score again with `dealcast score`"
+    try:
+        return load_model(folder), None
+    except ModelContractError:
+        return None, f"the copy of the model {version} is damaged; score again with `dealcast score`"
+
+
+def _starts(table: pa.Table, key: str) -> tuple[Mapping[str, int], npt.NDArray[np.int64]]:
+    """Where each subject's rows begin in a sorted table: its place, and by place the first row."""
+    if not table.num_rows:
+        return {}, np.zeros(1, dtype=np.int64)
+    runs = pc.run_end_encode(table[key].combine_chunks())
+    ends = runs.run_ends.to_numpy().astype(np.int64)
+    return {subject: place for place, subject in enumerate(runs.values.to_pylist())}, np.append(0, ends)
