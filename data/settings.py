@@ -7,6 +7,7 @@ import tomllib
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -69,6 +70,21 @@ def _segment(value: str) -> str:
     if name not in _SEGMENTS and not re.fullmatch(r"x_\w+", name):
         raise ValueError(f"expected {', '.join(_SEGMENTS)} or a column of accounts that begins with x_")
     return name
+
+
+def _http_url(value: str) -> str:
+    """An http(s) address without a name, a password, a query or a fragment."""
+    parts = urlsplit(value.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("expected an address such as https://deals.example.com")
+    if parts.username or parts.password:
+        raise ValueError("expected an address without a name or password in it")
+    return value.strip()
+
+
+def _base_url(value: str) -> str:
+    """Such an address without a slash at its end, so that paths can be put behind it."""
+    return _http_url(value).rstrip("/")
 
 
 class Settings(BaseSettings):
@@ -145,6 +161,47 @@ class Settings(BaseSettings):
     overdue_days: int = Field(
         90, ge=0, description="how long a contract past its term waits for its outcome, in days"
     )
+    serve_host: str = Field("127.0.0.1", description="address that `dealcast serve` listens on")
+    serve_port: int = Field(
+        8765, ge=0, le=65535, description="port that `dealcast serve` listens on; 0: any free"
+    )
+    public_url: Annotated[str | None, AfterValidator(lambda url: url and _base_url(url))] = Field(
+        None,
+        description="address that browsers use for the server behind a proxy; unset: the one it listens on",
+    )
+    oidc_issuer: Annotated[str | None, AfterValidator(lambda url: url and _http_url(url))] = Field(
+        None, description="OpenID Connect issuer that people sign in with; unset: the one-time link alone"
+    )
+    oidc_client_id: str | None = Field(None, description="client id at the issuer")
+    oidc_client_secret_file: Path | None = Field(
+        None, description="file that holds the client's secret and nothing else; unset: a public client"
+    )
+    oidc_role_claim: str = Field(
+        "roles", description="claim that lists roles: rep, manager, finance, ops; others are passed over"
+    )
+    oidc_user_claim: str = Field(
+        "email", description="claim that says which user of the CRM it is, by user_id or by e-mail address"
+    )
+    bearer_audience: str | None = Field(
+        None, description="audience that bearer tokens of the issuer must name; unset: no bearer tokens"
+    )
+    session_hours: float = Field(8, gt=0, le=24 * 7, description="how long a sign-in lasts, in hours")
+    stale_after_hours: float = Field(
+        192, gt=0, description="age of the published scores' as_of at which every page says so, in hours"
+    )
+    model_stale_after_days: float = Field(
+        180, gt=0, description="age of the model's newest training label at which every page says so, in days"
+    )
+    rate_limit_per_minute: int = Field(
+        1200, ge=1, description="requests that one viewer may make in a minute; count"
+    )
+    body_limit_bytes: int = Field(2_000_000, ge=1024, description="largest body of a request, in bytes")
+    mlflow_ui_url: Annotated[str | None, AfterValidator(lambda url: url and _base_url(url))] = Field(
+        None, description="address of MLflow's pages, which the page Models links to"
+    )
+    prefect_ui_url: Annotated[str | None, AfterValidator(lambda url: url and _base_url(url))] = Field(
+        None, description="address of Prefect's pages, which the page Models links to"
+    )
 
 
 def load_settings(path: Path | None = None, **arguments: Any) -> Settings:
@@ -181,6 +238,13 @@ def _toml_value(name: str, default: Any) -> str:
             "audit_waivers": '"audit-waivers.toml"',
             "mlflow_tracking_uri": '"http://127.0.0.1:5000"',
             "reporting_currency": '"EUR"',
+            "public_url": '"https://deals.example.com"',
+            "oidc_issuer": '"https://login.example.com"',
+            "oidc_client_id": '"dealcast"',
+            "oidc_client_secret_file": '"/run/secrets/dealcast-client"',
+            "bearer_audience": '"dealcast"',
+            "mlflow_ui_url": '"http://127.0.0.1:5000"',
+            "prefect_ui_url": '"http://127.0.0.1:4200"',
         }
         return examples[name]
     if isinstance(default, tuple):

@@ -91,6 +91,21 @@ def test_currencies_and_segments_are_read_without_regard_to_case() -> None:
     assert load_settings().reporting_currency is None
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["deals.example.com", "ftp://deals.example.com", "https://", "https://a:b@x.example", "https://x/?a=1"],
+)
+def test_an_address_that_is_not_plain_http_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="public_url"):
+        load_settings(public_url=url)
+
+
+def test_a_public_address_loses_its_last_slash_and_an_issuer_keeps_it() -> None:
+    settings = load_settings(public_url="https://x.example/deals/", oidc_issuer="https://login.example/")
+    assert settings.public_url == "https://x.example/deals"
+    assert settings.oidc_issuer == "https://login.example/"
+
+
 def test_settings_cannot_be_changed_after_they_are_built() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().seed = 8  # type: ignore[misc]
@@ -104,7 +119,7 @@ def test_the_starter_file_names_every_setting_and_gives_the_defaults_once_uncomm
         assert str(field.description) in starter
     uncommented = "\n".join(line[2:] for line in starter.splitlines() if " = " in line)
     Path("dealcast.toml").write_text(uncommented)
-    unset = dict.fromkeys(("source", "as_of", "mlflow_tracking_uri", "audit_waivers", "reporting_currency"))
+    unset = {name: None for name, field in Settings.model_fields.items() if field.default is None}
     assert load_settings().model_copy(update=unset) == Settings()
 
 
