@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
@@ -17,10 +16,8 @@ from data.errors import SourceError
 from data.schema import QUESTIONS, SIDES
 
 __all__ = [
-    "SHEET_ROWS",
     "STORE_FILE",
     "Instant",
-    "add_answers",
     "answered",
     "answers",
     "answers_digest",
@@ -30,10 +27,6 @@ __all__ = [
 STORE_FILE = "serve.db"
 """The server's store, in the workspace."""
 
-SHEET_ROWS = "qualification_from_sheets"
-"""The warehouse's table that says which rows of `qualification` were answered on a sheet."""
-
-_UNKNOWN_DEAL = "not found in opportunities (answered on a sheet)"
 _SCHEMA = pa.schema(
     [
         ("opportunity_id", pa.string()),
@@ -113,38 +106,6 @@ def answers_digest(table: pa.Table) -> str:
     if not table.num_rows:
         return ""
     return hashlib.sha256(repr([tuple(row.values()) for row in table.to_pylist()]).encode()).hexdigest()
-
-
-def add_answers(con: duckdb.DuckDBPyConnection, table: pa.Table) -> None:
-    """Add the answers to `qualification`, after the source's rows, and list them in `SHEET_ROWS`.
-
-    Those of a deal that the load does not know are kept in `rejected_rows`, outside the tolerated share: a
-    deal may leave the export long after its sheet was answered. Of a table without a key, rows may repeat.
-    """
-    con.register("sheet_answers", table)
-    con.execute(
-        "CREATE TEMP TABLE from_sheets AS SELECT start + row_number() OVER () AS source_row, *, "
-        "opportunity_id IN (SELECT opportunity_id FROM opportunities) AS known_deal FROM sheet_answers, "
-        "(SELECT COALESCE(max(source_row), 0) AS start FROM (SELECT source_row FROM qualification UNION ALL "
-        "SELECT source_row FROM rejected_rows WHERE \"table\" = 'qualification'))"
-    )
-    con.execute(
-        "INSERT INTO qualification BY NAME SELECT source_row, opportunity_id, question, side, answer, "
-        "NULLIF(evidence, '') AS evidence, known_at FROM from_sheets WHERE known_deal ORDER BY source_row"
-    )
-    con.execute(
-        "INSERT INTO rejected_rows SELECT 'qualification', opportunity_id, 'opportunity_id', opportunity_id, "
-        "?, CAST(to_json({opportunity_id: opportunity_id, question: question, side: side, answer: answer, "
-        "evidence: evidence, known_at: known_at, sheet_id: sheet_id, round: round}) AS VARCHAR), source_row, "
-        "false FROM from_sheets WHERE NOT known_deal ORDER BY source_row",
-        [_UNKNOWN_DEAL],
-    )
-    con.execute(
-        f"CREATE TABLE {SHEET_ROWS} AS SELECT source_row, sheet_id, round, submitted_at FROM from_sheets "  # noqa: S608 -- a fixed name
-        "WHERE known_deal ORDER BY source_row"
-    )
-    con.execute("DROP TABLE from_sheets")
-    con.unregister("sheet_answers")
 
 
 def _complete(file: Path) -> list[dict[str, Any]]:

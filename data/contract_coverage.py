@@ -1,4 +1,4 @@
-"""What is odd about contracts, their use and their currencies, and the rule by which each oddity is handled.
+"""What is odd about contracts, use, currencies and sheets, and the rule by which each oddity is handled.
 
 None of these is a reason to reject a row: the rows stay, the coverage report counts them, and the data
 contract's page tells the rule.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import duckdb
 
 from data.schema import TABLES
+from data.sheet_rows import SHEET_ROWS
 
 __all__ = ["ODDITIES", "UNRATED", "Oddity", "unrated"]
 
@@ -29,8 +30,10 @@ class Oddity:
     reads: frozenset[str]
 
 
+_ON_SHEET = f"source_row IN (SELECT source_row FROM {SHEET_ROWS})"
 _NEWEST = " UNION ALL ".join(
     f'SELECT max("{table.clock}") AS newest FROM "{table.name}"'
+    + f" WHERE NOT {_ON_SHEET}" * (table.name == "qualification")
     for table in TABLES.values()
     if table.clock and table.name not in ("usage", "exchange_rates")
 )
@@ -38,7 +41,7 @@ _END = (
     f"(SELECT max(newest) FROM ({_NEWEST} "
     "UNION ALL SELECT quantile_disc(known_at, 0.99) FROM usage WHERE known_at IS NOT NULL))"
 )
-"""Where the source ends: the newest time recorded, a few stray rows of use aside."""
+"""Where the source ends: the newest time recorded, answers to sheets and a few stray rows of use aside."""
 _CODES = " UNION ALL ".join(
     f"SELECT upper(trim(currency)) AS code FROM {table} WHERE trim(currency) <> ''"
     for table in ("opportunities", "contracts")
@@ -46,6 +49,7 @@ _CODES = " UNION ALL ".join(
 _USE_OF_TERM = "usage AS u JOIN contracts AS c ON c.contract_id = u.contract_id"
 _ONE_USE = "account_id, contract_id, product"
 _GAP_DAYS = 62
+_LAG_DAYS = 7
 
 
 def _oddity(table: str, column: str, note: str, rule: str, query: str, *reads: str) -> Oddity:
@@ -64,6 +68,13 @@ def _nameless(table: str) -> Oddity:
 
 ODDITIES = (
     _nameless("opportunities"),
+    _oddity(
+        "qualification", "known_at",
+        f"answered on a sheet more than {_LAG_DAYS} days after the source's newest row",
+        "unless `as_of` is set, a run stands after them, and everything else has been silent since",
+        f"SELECT count(*) FROM qualification WHERE {_ON_SHEET} "
+        f"AND known_at > {_END} + INTERVAL {_LAG_DAYS} DAY",
+    ),
     _oddity(
         "contracts", "start_at", "overlaps an earlier contract of its account",
         "each counts by itself, with the use that names it",

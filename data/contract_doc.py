@@ -2,6 +2,7 @@
 
 from data.contract_coverage import ODDITIES, UNRATED
 from data.schema import SOURCE_ROW, TABLES, Column, Table
+from data.sheet_rows import SHEET_ROWS
 from data.validation import ROW_RULES
 
 __all__ = ["contract_markdown"]
@@ -23,6 +24,13 @@ is none, the row is never visible. Tables without a key keep the source's order 
 that begin with `x_` come along as text on the tables that say so, and as values of
 `opportunity_changes.field`. What is only *counted* stays, is told by the load, and is handled as said.
 """
+
+_SHEETS = (
+    "- Beside the source's rows: the answers that both sides gave on a sheet of the web page *Qualify*, "
+    "known from the moment the second side submitted. They stand beside the source's own answers, as rows "
+    f"of a table without a key do; `{SHEET_ROWS}` lists them by `{SOURCE_ROW}`. Of a deal that the source "
+    "does not have: rejected, outside the share."
+)
 
 
 def contract_markdown() -> str:
@@ -47,6 +55,8 @@ def _section(table: Table) -> str:
     rules += [
         f"- Counted: `{odd.column}`: {odd.note}; {odd.rule}." for odd in ODDITIES if odd.table == table.name
     ]
+    if table.name == "qualification":
+        rules.insert(0, _SHEETS)
     if table.name == "exchange_rates":
         rules.append(f"- Counted: a currency of deals or contracts that no row names; {UNRATED}.")
     return "\n".join([*lines, *([""] if rules else []), *rules, ""])

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data.answers import answered, answers_digest
 from data.casting import Output, casting
 from data.coverage import Coverage, read_coverage, write_coverage
 from data.errors import DataContractError
@@ -20,6 +23,7 @@ from data.mapping import Mapping, Query, check_queries, load_mapping, resolve
 from data.names import quoted
 from data.rejects import TableCount, check_share, create_rejects, keep_superseded, reject_late, reject_rows
 from data.schema import CUSTOM_PREFIX, PROMISE_EVENTS, SOURCE_ROW, TABLES, Table, schema_version
+from data.sheet_rows import add_answers
 from data.signals import Lexicon, derive_signals, load_lexicon
 from data.signals.tables import create_text_tables, signal_counts
 from data.validation import ENGINE_TYPES, pass_gate
@@ -27,7 +31,7 @@ from data.warehouse import WAREHOUSE_FILE
 
 __all__ = ["ExtractReport", "extract"]
 
-_EXTRACT_VERSION = "3"
+_EXTRACT_VERSION = "4"
 """Part of the fingerprint: to be raised when the same input is to give another warehouse."""
 
 
@@ -59,8 +63,9 @@ def extract(
 ) -> ExtractReport:
     """Load the source folder into WORKSPACE/warehouse.duckdb; the caller holds the workspace's lock.
 
-    The old warehouse stays as it is until the new one is complete and on disk. The same input as last
-    time leaves it alone. max_reject_share: 0 to 1, per table. signals: a lexicon's file,
+    The answers that both sides gave on the workspace's sheets become rows of `qualification`. The old
+    warehouse stays as it is until the new one is complete and on disk. The same input as last time leaves
+    it alone. max_reject_share: 0 to 1, per table. signals: a lexicon's file,
     "shipped", or "off" to read no text. on_step is told, in words, what begins.
     Raises SourceError (files, mapping, lexicon) and DataContractError (too many rejected rows; they are then
     kept in WORKSPACE/rejected).
@@ -68,8 +73,8 @@ def extract(
     tell = on_step or (lambda _: None)
     tell("reading the source's fingerprint")
     files, chosen = find_files(source), load_mapping(mapping)
-    lexicon = _lexicon(signals)
-    fingerprint = _fingerprint(files, chosen, lexicon)
+    lexicon, sheets = _lexicon(signals), answered(workspace)
+    fingerprint = _fingerprint(files, chosen, lexicon, sheets)
     workspace.mkdir(parents=True, exist_ok=True)
     warehouse, new = workspace / WAREHOUSE_FILE, workspace / f"{WAREHOUSE_FILE}.new"
     _remove(new)
@@ -78,19 +83,19 @@ def extract(
         with duckdb.connect(str(warehouse), read_only=True) as con:
             check_share(con, ledger[-1].counts, max_reject_share)
             told = signal_counts(con)
-            return _report(ledger[-1], read_coverage(con), told, unchanged=True, warnings=warnings)
+            return _report(ledger[-1], read_coverage(con), told, sheets, unchanged=True, warnings=warnings)
     load_id = f"{len(ledger) + 1:04d}-{fingerprint[:12]}"
     at = datetime.now(UTC).isoformat(timespec="seconds")
     row = LedgerRow(load_id, fingerprint, schema_version(), str(source), chosen.name, {}, at)
     try:
         done, coverage, told = _build(
-            new, files, chosen, lexicon, (*ledger, row), workspace, max_reject_share, tell
+            new, files, chosen, lexicon, sheets, (*ledger, row), workspace, max_reject_share, tell
         )
         tell("putting the new warehouse in place")
         _put_in_place(new, warehouse)
     finally:
         _remove(new)
-    return _report(done, coverage, told, unchanged=False, warnings=warnings)
+    return _report(done, coverage, told, sheets, unchanged=False, warnings=warnings)
 
 
 def _lexicon(signals: str) -> Lexicon | None:
@@ -99,9 +104,13 @@ def _lexicon(signals: str) -> Lexicon | None:
     return load_lexicon(None if signals == "shipped" else Path(signals).expanduser())
 
 
-def _fingerprint(files: tuple[RawFile, ...], mapping: Mapping, lexicon: Lexicon | None) -> str:
+def _fingerprint(
+    files: tuple[RawFile, ...], mapping: Mapping, lexicon: Lexicon | None, sheets: pa.Table
+) -> str:
     read_by = lexicon.digest if lexicon else "off"
-    parts = (content_digest(files), mapping.digest(), schema_version(), _EXTRACT_VERSION, read_by)
+    parts = [content_digest(files), mapping.digest(), schema_version(), _EXTRACT_VERSION, read_by]
+    if sheets.num_rows:
+        parts.append(answers_digest(sheets))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -124,6 +133,7 @@ def _build(
     files: tuple[RawFile, ...],
     mapping: Mapping,
     lexicon: Lexicon | None,
+    sheets: pa.Table,
     ledger: tuple[LedgerRow, ...],
     workspace: Path,
     max_reject_share: float,
@@ -149,6 +159,11 @@ def _build(
             present[table.name], ignored[table.name] = _fill(
                 con, table, queries[table.name], outputs[table.name]
             )
+            counts[table.name] = _count(con, table)
+        add_answers(con, sheets)
+        if sheets.num_rows:
+            table = TABLES["qualification"]
+            present.setdefault(table.name, frozenset(table.column_names))
             counts[table.name] = _count(con, table)
         _stop_on_rejects(
             con, counts, max_reject_share, workspace / "rejected" / f"{ledger[-1].load_id}.parquet"
@@ -266,6 +281,7 @@ def _report(
     row: LedgerRow,
     coverage: Coverage,
     signals: dict[str, int],
+    sheets: pa.Table,
     *,
     unchanged: bool,
     warnings: tuple[str, ...],
@@ -279,6 +295,9 @@ def _report(
     if signals:
         promises = sum(signals.get(event, 0) for event in PROMISE_EVENTS)
         said.append(f"from text: {sum(signals.values()) - promises:,} moments, {promises:,} promises")
+    if sheets.num_rows:
+        n_deals = pc.count_distinct(sheets["opportunity_id"]).as_py()
+        said.append(f"from sheets: {sheets.num_rows:,} answers on {n_deals:,} deals")
     rows = {table: count.kept for table, count in row.counts.items()}
     return ExtractReport(
         row.load_id, row.fingerprint, unchanged, rows, rejects, coverage, (*warnings, *said), signals
