@@ -1,0 +1,11 @@
+"""The JSON API: one router and its typed models per subject, under /api/v1."""
+
+from fastapi import APIRouter
+
+from serving.api import deal, deals
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v1")
+for _subject in (deals, deal):
+    router.include_router(_subject.router)

@@ -1,0 +1,86 @@
+"""The factors of a deal that a viewer may see, and what the others sum to.
+
+Whoever sees every deal sees every factor. Others do not see what rests on records of deals outside their
+scope: it is summed into one number, so that base and contributions still add up to the score.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serving.access.gate import Seen
+from serving.live import HeldRun
+
+__all__ = ["Factors", "FeatureTold", "factors_of", "told_of", "values_of", "visible_features"]
+
+_CONTRIBUTIONS, _FEATURES = "win_contributions.parquet", "win_features.parquet"
+_CATALOGUE = "win_catalogue.parquet"
+_OF_OTHERS = frozenset({
+    "account_wins", "account_losses", "seller_win_rate", "seller_deals_closed", "seller_open_deals",
+    "sponsor_open_deals", "sponsor_meetings_30d", "seller_role_completeness", "is_post_pay",
+    "consumption_growth", "consumption_vs_commitment",
+})  # fmt: skip
+"""Features that are computed from rows of other deals of the account, the seller or the contacts."""
+
+
+@dataclass(frozen=True)
+class FeatureTold:
+    """What people call a feature. unit: of its value, "" for none. family: the group it belongs to."""
+
+    title: str
+    family: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Factors:
+    """visible: log-odds by feature. other: the sum of those that are not shown. n_other: how many."""
+
+    visible: dict[str, float]
+    other: float
+    n_other: int
+
+
+def factors_of(seen: Seen, rank: int) -> Factors:
+    """The contributions to the score of the deal at that place of the ranking."""
+    held = row_of(seen.run, _CONTRIBUTIONS, rank)
+    shown = visible_features(seen, rank, held)
+    hidden = [value for name, value in held.items() if name not in shown]
+    return Factors({name: held[name] for name in held if name in shown}, sum(hidden), len(hidden))
+
+
+def visible_features(seen: Seen, rank: int, names: Iterable[str]) -> frozenset[str]:
+    """Those of the features that the viewer may see on the deal."""
+    if seen.scope.owners is None:
+        return frozenset(names)
+    return frozenset(names) - _OF_OTHERS
+
+
+def told_of(run: HeldRun) -> Mapping[str, FeatureTold]:
+    """What people call each published feature of deals, by name."""
+    return run.memo("features told", lambda: _told(run))
+
+
+def values_of(run: HeldRun, rank: int) -> dict[str, Any]:
+    """The deal's published features by name, as the model sees them; None where missing."""
+    return row_of(run, _FEATURES, rank)
+
+
+def row_of(run: HeldRun, name: str, rank: int) -> dict[str, Any]:
+    """The deal's row in a wide table with one row per deal, without its id."""
+    row: dict[str, Any] = run.table(name).slice(int(run.deals.published[rank]), 1).to_pylist()[0]
+    del row["opportunity_id"]
+    return row
+
+
+def _told(run: HeldRun) -> dict[str, FeatureTold]:
+    rows = run.table(_CATALOGUE).to_pylist() if run.has(_CATALOGUE) else []
+    listed = {row["feature"]: FeatureTold(row["title"], row["family"], row["unit"]) for row in rows}
+    model = run.model()
+    families = model.families if model is not None else {}
+    names = [name for name in run.table(_CONTRIBUTIONS).column_names if name != "opportunity_id"]
+    return {
+        name: listed.get(name)
+        or FeatureTold(name.replace("_", " ").capitalize(), families.get(name, "custom"), "")
+        for name in names
+    }
