@@ -197,11 +197,14 @@ class Feature:
             said = _once(said) if self.kind == "count" else _of_one_unit(said)
         if typical is None or self.kind == "flag":
             return f"{said}."
+        return f"{said} ({compared_with}: {self.shown(typical)})."
+
+    def shown(self, value: Any) -> str:
+        """A value that is not missing with its unit, as people write it beside a sentence."""
         unit = f" {self.unit}" if self.unit not in _UNSPOKEN else ""
         unit = re.sub(r"^ \w+ (of \d+)$", r" \1", unit)
-        shown = f"{self._shown(typical)}{unit}"
-        shown = _of_one(shown) if shown.startswith("1 ") else shown
-        return f"{said} ({compared_with}: {shown})."
+        shown = f"{self._shown(value)}{unit}"
+        return _of_one(shown) if shown.startswith("1 ") else shown
 
     def _shown(self, value: Any) -> str:
         """A value as people write it: shares in percent, thousands separated, no needless decimals."""

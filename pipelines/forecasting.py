@@ -22,10 +22,12 @@ from models.forecast.months import Months
 from models.forecast.shocks import Shocks
 from models.renewal import RenewalModel
 from models.win_model import WinModel
+from pipelines.changing import with_changes
 from pipelines.consuming import UsePart
 from pipelines.contracts import RenewalPart
 from pipelines.job import Job
 from pipelines.progress import Say
+from pipelines.screen import screen_tables
 from pipelines.steps import Built, View, published_before, readable, score_open
 from serving.closings import closed_deals
 from serving.forecast import CLOSED_FILE, forecast_tables, has_forecast
@@ -61,6 +63,7 @@ def publish_run(
     Nothing moves if a check fails.
     """
     made = forecast_publication(job, view, built, model, parts, warnings, say)
+    made = with_changes(job, view, built, model, made, say)
     publish(job.workspace, job.run_id, made)
     return open_published(job.workspace, job.run_id)
 
@@ -85,7 +88,11 @@ def _with_forecast(
         shocks = parts.shocks or _shocks(parts, before)
         about = _about(job, view, tables, shocks, parts)
         closed = closed_deals(tables, view.as_of)
-    further = {**renewals.tables, **parts.used.tables, CLOSED_FILE: closed}
+        ids: list[Any] = publication.deals["opportunity_id"].to_pylist()
+        screen = screen_tables(
+            tables, view.as_of, ids, features=built.features, renewals=SCORES in renewals.tables
+        )
+    further = {**renewals.tables, **parts.used.tables, CLOSED_FILE: closed, **screen}
     every = {**publication.files(), **further}
     rescored = None
     if before is not None and has_forecast(before):
