@@ -190,7 +190,7 @@ class Settings(BaseSettings):
         192, gt=0, description="age of the published scores' as_of at which every page says so, in hours"
     )
     model_stale_after_days: float = Field(
-        180, gt=0, description="age of the model's newest training label at which every page says so, in days"
+        180, gt=0, description="age of what the model was trained on at which every page says so, in days"
     )
     rate_limit_per_minute: int = Field(
         1200, ge=1, description="requests that one viewer may make in a minute; count"

@@ -5,6 +5,7 @@ import io
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +43,7 @@ class HeldRun(Published):
 
     models: Path
     _contents: dict[str, bytes] = field(repr=False)
+    _told: "Callable[[HeldRun], tuple[str, ...]]" = field(default=lambda run: (), repr=False)
     _tables: dict[str, pa.Table] = field(default_factory=dict, repr=False)
     _small: Memo = field(default_factory=lambda: Memo(_SMALL), repr=False)
     _large: Memo = field(default_factory=lambda: Memo(_LARGE), repr=False)
@@ -144,6 +146,17 @@ class HeldRun(Published):
         versions = [one for one in renewal_versions(self) if not one.startswith("baseline")]
         return self._model_of(versions[0])[0] if len(versions) == 1 else None
 
+    @property
+    def trained_as_of(self) -> datetime | None:
+        """The UTC instant that the model was trained to; None where there is no model to ask."""
+        model = self.model()
+        at = None if model is None else model.trained.get("as_of")
+        return None if at is None else datetime.fromisoformat(at)
+
+    def notices(self) -> tuple[str, ...]:
+        """What every page and answer says beside the figures: that they, or their model, are old."""
+        return self._told(self)
+
     def warm(self) -> None:
         """Make what first requests would wait for: every table, the index, where rows begin, the model."""
         for name in self.manifest["files"]:
@@ -156,10 +169,16 @@ class HeldRun(Published):
         return self.memo(("model", version), lambda: _load(self.models, version), large=True)
 
 
-def hold(workspace: Path, run_id: str | None = None) -> HeldRun:
+def hold(
+    workspace: Path,
+    run_id: str | None = None,
+    *,
+    told: Callable[[HeldRun], tuple[str, ...]] = lambda run: (),
+) -> HeldRun:
     """The published run, by default the one that the pointer names, read and verified byte for byte.
 
-    Raises PublishError that names the file if nothing was published, or a byte differs from the manifest.
+    told: what `notices` says of it. Raises PublishError that names the file if nothing was published, or a
+    byte differs from the manifest.
     """
     contents: dict[str, bytes] = {}
 
@@ -174,6 +193,7 @@ def hold(workspace: Path, run_id: str | None = None) -> HeldRun:
         manifest=opened.manifest,
         models=workspace / "models",
         _contents=contents,
+        _told=told,
     )
 
 

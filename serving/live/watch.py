@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class Live:
         self._state = LiveState(None, None, None)
         self._failures = 0
         self._pause = 0
+        self._tell: Callable[[HeldRun], tuple[str, ...]] = lambda run: ()
         self._checking = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -65,6 +67,10 @@ class Live:
                 "this page shows it as soon as it is there."
             )
         return held
+
+    def tell(self, notices: Callable[[HeldRun], tuple[str, ...]]) -> None:
+        """Have `HeldRun.notices` say what this gives, and also if a newer run cannot be read."""
+        self._tell = notices
 
     def state(self) -> LiveState:
         """What is held, and what is wrong with what the pointer names."""
@@ -92,7 +98,8 @@ class Live:
             self._look()
 
     def _watch(self) -> None:
-        self._warm(self._held)
+        if self._held is not None:
+            self._warm(self._held)
         while not self._stopped.wait(self._poll_seconds):
             if self._pause > 0:
                 self._pause -= 1
@@ -117,7 +124,7 @@ class Live:
 
     def _take(self, pointer: str) -> None:
         """Read the run that the pointer names beside the one held, then put it in its place."""
-        run = hold(self.workspace, pointer)
+        run = hold(self.workspace, pointer, told=self._notices)
         run.deals  # noqa: B018 - a run whose deals cannot be listed is not taken
         if self._held is not None:
             self._warm(run)
@@ -125,6 +132,12 @@ class Live:
         self._failures = 0
         self._state = LiveState(pointer, pointer, None)
         _LOG.info("run taken over", extra={"fields": {"run_id": pointer, "deals": len(run.deals)}})
+
+    def _notices(self, run: HeldRun) -> tuple[str, ...]:
+        told = self._tell(run)
+        if run is self._held and self._state.problem is not None:
+            return (*told, "A newer run was published but cannot be read; these are the figures before it.")
+        return told
 
     def _failed(self, pointer: str | None, problem: str) -> None:
         held = self._held
@@ -136,6 +149,9 @@ class Live:
         self._pause = min(2 ** min(self._failures - 1, 8) - 1, _LONGEST_PAUSE) if pointer else 0
         self._state = LiveState(held.run_id if held else None, pointer, problem)
 
-    def _warm(self, run: HeldRun | None) -> None:
-        if run is not None:
+    def _warm(self, run: HeldRun) -> None:
+        """Decode ahead of the first requests; a table that cannot be is a problem of whoever asks for it."""
+        try:
             run.warm()
+        except (DealcastError, OSError, ValueError) as error:
+            _LOG.warning("run not warmed", extra={"fields": {"run_id": run.run_id, "problem": str(error)}})
