@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from serving.api import deal, deals
+from serving.api import deal, deals, renewals
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1")
-for _subject in (deals, deal):
+for _subject in (deals, deal, renewals):
     router.include_router(_subject.router)

@@ -80,7 +80,7 @@ def deal_body(seen: Seen, opportunity_id: str) -> bytes:
     """The view as JSON, written once for all who see the same of the run."""
     bodies = seen.run.memo("deal bodies", lambda: Memo(_BODIES))
     return bodies.get(
-        (opportunity_id, seen.scope.key),
+        (opportunity_id, seen.scope.key, seen.run.notices()),
         lambda: deal_view(seen, opportunity_id).model_dump_json().encode(),
     )
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.access.gate import Seen
+from serving.feature_facts import feature_facts
 from serving.live import HeldRun
 
-__all__ = ["Factors", "FeatureTold", "factors_of", "told_of", "values_of", "visible_features"]
+__all__ = ["Factors", "FeatureTold", "factors_of", "told_of", "values_of", "visible_features", "words"]
 
 _CONTRIBUTIONS, _FEATURES = "win_contributions.parquet", "win_features.parquet"
-_CATALOGUE = "win_catalogue.parquet"
 _OF_OTHERS = frozenset({
     "account_wins", "account_losses", "seller_win_rate", "seller_deals_closed", "seller_open_deals",
     "sponsor_open_deals", "sponsor_meetings_30d", "seller_role_completeness", "is_post_pay",
@@ -25,7 +25,7 @@ _OF_OTHERS = frozenset({
 
 @dataclass(frozen=True)
 class FeatureTold:
-    """What people call a feature. unit: of its value, "" for none. family: the group it belongs to."""
+    """A published feature. title: its name in words. family: the group it belongs to. unit: "" for none."""
 
     title: str
     family: str
@@ -74,13 +74,22 @@ def row_of(run: HeldRun, name: str, rank: int) -> dict[str, Any]:
 
 
 def _told(run: HeldRun) -> dict[str, FeatureTold]:
-    rows = run.table(_CATALOGUE).to_pylist() if run.has(_CATALOGUE) else []
-    listed = {row["feature"]: FeatureTold(row["title"], row["family"], row["unit"]) for row in rows}
-    model = run.model()
+    listed, model = feature_facts(run), run.model()
     families = model.families if model is not None else {}
     names = [name for name in run.table(_CONTRIBUTIONS).column_names if name != "opportunity_id"]
     return {
-        name: listed.get(name)
-        or FeatureTold(name.replace("_", " ").capitalize(), families.get(name, "custom"), "")
+        name: FeatureTold(words(name), listed[name].family, listed[name].unit)
+        if name in listed
+        else FeatureTold(words(name), families.get(name, "custom"), "")
         for name in names
     }
+
+
+def words(name: str) -> str:
+    """A feature's name as people write it.
+
+    >>> words("days_since_two_way"), words("is_single_threaded")
+    ('Days since two way', 'Single threaded')
+    """
+    plain = name.removeprefix("is_").removeprefix("has_").replace("_", " ")
+    return plain[:1].upper() + plain[1:]

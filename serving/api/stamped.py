@@ -30,6 +30,7 @@ class Stamped(Answered):
     as_of: AwareDatetime = Field(description="The UTC instant that the figures stand at.")
     model_version: str = Field(description="The model that scored the deals of this run.")
     is_baseline: bool = Field(description="Whether deals have one plain rate instead of a model's score.")
+    notices: tuple[str, ...] = Field(description="What to know beside the figures: that they are old, say.")
 
 
 def stamp(run: HeldRun) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def stamp(run: HeldRun) -> dict[str, Any]:
         "as_of": run.as_of,
         "model_version": run.model_version,
         "is_baseline": run.is_baseline,
+        "notices": run.notices(),
     }
 
 
