@@ -1,12 +1,14 @@
 """Pages from templates: one environment that escapes everything, one context that every page has."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -20,6 +22,7 @@ STATIC = Path(__file__).with_name("static")
 """The folder of the style sheet, the script and the icon."""
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "dealcast_theme"
+_TICKED = re.compile(r"`([^`]+)`")
 _SHOWN_IN_MENU = (
     ("deals", "Deals", "/deals"),
     ("renewals", "Renewals", "/renewals"),
@@ -44,6 +47,8 @@ def environment() -> jinja2.Environment:
         if name != "MISSING":
             made.filters[name] = getattr(words, name)
     made.filters["printable"] = printable
+    made.filters["shown_as"] = _shown_as
+    made.filters["coded"] = _coded
     made.globals["MISSING"] = words.MISSING
     made.globals["static"] = _static_address
     return made
@@ -79,7 +84,7 @@ def _frame(request: Request, seen: Any) -> Mapping[str, Any]:
         "seen": seen,
         "run": run,
         "actor": getattr(seen, "actor", None),
-        "notices": _notices(request, run),
+        "notices": () if run is None else run.notices(),
         "menu": _menu(seen),
         "here": request.url.path,
         "back": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
@@ -94,8 +99,18 @@ def _menu(seen: Any) -> list[tuple[str, str]]:
     return [(title, path) for action, title, path in _SHOWN_IN_MENU if action in allowed]
 
 
-def _notices(request: Request, run: Any) -> list[str]:
-    return []
+def _coded(text: str) -> Markup:
+    """The text, escaped, with what stands between backticks as code.
+
+    >>> str(_coded("`dealcast run` & <b>"))
+    '<code>dealcast run</code> &amp; &lt;b&gt;'
+    """
+    return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just before
+
+
+def _shown_as(value: Any, name: str) -> Any:
+    """The value by the function of `words` of that name; as it is where there is none."""
+    return value if not name else getattr(words, name)(value)
 
 
 @cache

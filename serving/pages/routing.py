@@ -1,0 +1,11 @@
+"""Every page's route, in one router. Pages are no part of the API's schema."""
+
+from fastapi import APIRouter
+
+from serving.pages import deals, home
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+for subject in (home, deals):
+    router.include_router(subject.router)
