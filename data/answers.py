@@ -78,7 +78,8 @@ answers = sa.Table(
     sa.CheckConstraint(f"question IN {QUESTIONS}", name="question_known"),
     sa.CheckConstraint("answer BETWEEN 0 AND 4", name="answer_in_range"),
 )
-"""Submitted answers, four of a side at once; they never change. evidence: as typed, perhaps empty."""
+"""Submitted answers, four of a side at once; once both sides' are in, they never change. evidence: as typed,
+perhaps empty."""
 
 
 def answered(workspace: Path) -> pa.Table:

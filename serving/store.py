@@ -51,6 +51,7 @@ class Store:
         self.file = workspace / STORE_FILE
         _create_private(self.file)
         self.engine = _engine(self.file)
+        self._secrets: dict[str, bytes] = {}
         try:
             self._prepare()
         except sa.exc.DatabaseError as error:
@@ -78,12 +79,14 @@ class Store:
 
     def secret(self, name: str) -> bytes:
         """The key of that name: 32 random bytes, made when it is first asked for."""
-        with self.writing() as con:
-            found = con.scalar(sa.select(_secrets.c.value).where(_secrets.c.name == name))
-            if found is None:
-                found = secrets.token_bytes(32)
-                con.execute(_secrets.insert().values(name=name, value=found))
-            return bytes(found)
+        if name not in self._secrets:
+            with self.writing() as con:
+                found = con.scalar(sa.select(_secrets.c.value).where(_secrets.c.name == name))
+                if found is None:
+                    found = secrets.token_bytes(32)
+                    con.execute(_secrets.insert().values(name=name, value=found))
+                self._secrets[name] = bytes(found)
+        return self._secrets[name]
 
     def close(self) -> None:
         """Give the file back."""
