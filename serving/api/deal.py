@@ -10,6 +10,7 @@ from starlette.responses import Response
 from models.explain import drivers
 from models.track_record import wilson_interval
 from serving.access.gate import Seen, allow
+from serving.access.hidden import OTHER, OTHER_TITLE
 from serving.api.deal_parts import (
     Contribution,
     Curve,
@@ -39,9 +40,6 @@ __all__ = ["curve_of", "deal_body", "deal_view", "evidence_answer", "room_of", "
 
 router = APIRouter(tags=["deals"])
 
-OTHER = "other"
-"""The family of what the viewer may not see."""
-_OTHER_TITLE = "Other, from records you do not see"
 _BODIES = 512
 
 
@@ -147,13 +145,13 @@ def _trend(run: HeldRun, rank: int) -> TrendAnswer | None:
 
 def _drivers(run: HeldRun, factors: Factors) -> tuple[DriverAnswer, ...]:
     told = told_of(run)
-    summed = [
+    found = [
         DriverAnswer(family=one.family, title=one.title, log_odds=one.log_odds)
         for one in drivers(factors.visible, {name: told[name].family for name in factors.visible})
     ]
     if factors.n_other:
-        summed.append(DriverAnswer(family=OTHER, title=_OTHER_TITLE, log_odds=factors.other))
-    return tuple(sorted(summed, key=lambda one: (-abs(one.log_odds), one.family)))
+        found.append(DriverAnswer(family=OTHER, title=OTHER_TITLE, log_odds=factors.other))
+    return tuple(found)
 
 
 def _contributions(run: HeldRun, rank: int, factors: Factors) -> tuple[Contribution, ...]:

@@ -5,6 +5,7 @@ from datetime import date
 from pydantic import Field
 
 from serving.access.gate import Seen
+from serving.access.hidden import seen_top_reason
 from serving.api.factors import visible_features
 from serving.api.stamped import Answered, known
 from serving.grade import Letter, grade_of, stage_bases
@@ -81,7 +82,7 @@ def deal_row(seen: Seen, rank: int) -> DealRow:
         previous_p_win=known(deals.previous_p_win[rank]),
         change_points=None if change is None else change * 100,
         grade=grade_answer(seen.run, rank),
-        top_reason=_top_reason(seen, rank),
+        top_reason=seen_top_reason(seen, rank),
         warnings=warnings_on(seen, rank),
     )
 
@@ -105,13 +106,3 @@ def warnings_on(seen: Seen, rank: int) -> tuple[WarningAnswer, ...]:
     shown = visible_features(seen, rank, columns)
     values = {name: column[place].as_py() for name, column in columns.items() if name in shown}
     return tuple(WarningAnswer(**vars(held)) for held in warnings_of(values))
-
-
-def _top_reason(seen: Seen, rank: int) -> str | None:
-    """The published top reason, or the strongest one that the viewer may see."""
-    deals = seen.run.deals
-    if seen.scope.owners is None or deals.top_reason[rank] is None:
-        return deals.top_reason[rank]
-    rows = seen.run.rows("win_reasons.parquet", deals.ids[rank])
-    shown = visible_features(seen, rank, [row["feature"] for row in rows])
-    return next((row["sentence"] for row in rows if row["feature"] in shown), None)

@@ -4,23 +4,18 @@ Whoever sees every deal sees every factor. Others do not see what rests on recor
 scope: it is summed into one number, so that base and contributions still add up to the score.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from serving.access.gate import Seen
+from serving.access.hidden import hidden_features, seen_factors
 from serving.feature_facts import feature_facts
 from serving.live import HeldRun
 
 __all__ = ["Factors", "FeatureTold", "factors_of", "told_of", "values_of", "visible_features", "words"]
 
 _CONTRIBUTIONS, _FEATURES = "win_contributions.parquet", "win_features.parquet"
-_OF_OTHERS = frozenset({
-    "account_wins", "account_losses", "seller_win_rate", "seller_deals_closed", "seller_open_deals",
-    "sponsor_open_deals", "sponsor_meetings_30d", "seller_role_completeness", "is_post_pay",
-    "consumption_growth", "consumption_vs_commitment",
-})  # fmt: skip
-"""Features that are computed from rows of other deals of the account, the seller or the contacts."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +39,13 @@ class Factors:
 def factors_of(seen: Seen, rank: int) -> Factors:
     """The contributions to the score of the deal at that place of the ranking."""
     held = row_of(seen.run, _CONTRIBUTIONS, rank)
-    shown = visible_features(seen, rank, held)
-    hidden = [value for name, value in held.items() if name not in shown]
-    return Factors({name: held[name] for name in held if name in shown}, sum(hidden), len(hidden))
+    visible, other = seen_factors(seen, seen.run.deals.ids[rank], held)
+    return Factors(visible, other, len(held) - len(visible))
 
 
-def visible_features(seen: Seen, rank: int, names: Iterable[str]) -> frozenset[str]:
+def visible_features(seen: Seen, rank: int, names: Collection[str]) -> frozenset[str]:
     """Those of the features that the viewer may see on the deal."""
-    if seen.scope.owners is None:
-        return frozenset(names)
-    return frozenset(names) - _OF_OTHERS
+    return frozenset(names) - hidden_features(seen, seen.run.deals.ids[rank], names)
 
 
 def told_of(run: HeldRun) -> Mapping[str, FeatureTold]:

@@ -119,7 +119,7 @@ class UseAnswer(Answered):
 
 
 class RenewalView(Stamped):
-    """A contract: base_log_odds + Σ contributions = log_odds = logit(p_renew), to 1e-6."""
+    """A contract: base_log_odds + Σ contributions + other_log_odds = log_odds = logit(p_renew), to 1e-6."""
 
     renewal_model_version: str
     renewal_is_baseline: bool
@@ -134,5 +134,7 @@ class RenewalView(Stamped):
     )
     speaks_for: tuple[ReasonAnswer, ...]
     speaks_against: tuple[ReasonAnswer, ...]
-    contributions: tuple[Contribution, ...] = Field(description="Every feature, the largest first.")
+    contributions: tuple[Contribution, ...] = Field(description="Every feature seen, the largest first.")
+    other_log_odds: float = Field(description="The sum of what the viewer may not see; 0 if that is nothing.")
+    n_other: int = Field(description="How many features that sum holds.")
     use: tuple[UseAnswer, ...] = Field(description="Expected use of the account, by product and period.")

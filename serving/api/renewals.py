@@ -3,37 +3,27 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from data.errors import UsageError
-from models.explain import drivers
 from models.forecast.groups import UNKNOWN
-from serving.access.errors import NotFound
 from serving.access.gate import Seen, allow
+from serving.access.hidden import seen_renewal_factors
 from serving.api.cursors import Cursor, read_cursor
-from serving.api.deal_parts import Contribution, DriverAnswer, ReasonAnswer
-from serving.api.factors import words
 from serving.api.renewal_parts import (
     RenewalQuery,
     RenewalRow,
     RenewalSort,
     RenewalsPage,
     RenewalSum,
-    RenewalView,
-    UseAnswer,
 )
 from serving.api.stamped import answer, known, stamp
-from serving.consumption import UseRow, use_rows
-from serving.feature_facts import RENEWAL_CATALOGUE, feature_facts
 from serving.live import HeldRun
 from serving.renewals import (
-    CONTRIBUTIONS,
-    FEATURES,
     REASONS,
-    SCORES,
     RenewalScore,
     has_renewals,
     is_baseline,
@@ -41,7 +31,7 @@ from serving.renewals import (
     renewal_versions,
 )
 
-__all__ = ["renewal_view", "renewals_view", "router"]
+__all__ = ["ranked_renewals", "renewal_row", "renewals_view", "router"]
 
 router = APIRouter(tags=["renewals"])
 
@@ -55,7 +45,7 @@ _KEYS: dict[str, Callable[[RenewalScore], float | None]] = {
 
 def renewals_view(seen: Seen, query: RenewalQuery) -> RenewalsPage:
     """The page that the query asks for; empty for a run that published no renewals."""
-    run, every = seen.run, _ranked(seen.run)
+    run, every = seen.run, ranked_renewals(seen.run)
     kept = _sorted([one for one in every if _fits(one, query)], query.sort)
     first = 0
     if query.cursor is not None:
@@ -71,47 +61,11 @@ def renewals_view(seen: Seen, query: RenewalQuery) -> RenewalsPage:
         published=has_renewals(run),
         total=len(kept),
         expected_renewals=sum(one.p_renew for one in kept),
-        by_currency=_sums(kept),
+        by_currency=_sums(seen, kept),
         regions=_known_texts(one.region for one in every),
         segments=_known_texts(one.segment for one in every),
-        contracts=tuple(_row(one) for one in page),
+        contracts=tuple(renewal_row(seen, one) for one in page),
         next_cursor=Cursor(run.run_id, query.sort, page[-1].contract_id).text() if page and more else None,
-    )
-
-
-def renewal_view(seen: Seen, contract_id: str) -> RenewalView:
-    """Everything about the contract. Raises NotFound for one that did not wait for its renewal."""
-    run = seen.run
-    every = _ranked(run)
-    score = next((one for one in every if one.contract_id == contract_id), None)
-    if score is None:
-        raise NotFound
-    (held,) = run.rows(SCORES, contract_id, "contract_id")
-    contributions = _contributions(run, contract_id)
-    reasons = [
-        ReasonAnswer(feature=row["feature"], log_odds=row["log_odds"], sentence=row["sentence"])
-        for row in run.rows(REASONS, contract_id, "contract_id")
-    ]
-    summed = drivers(
-        {one.feature: one.log_odds for one in contributions},
-        {one.feature: one.family for one in contributions},
-    )
-    used = use_rows(run, "account_product", account_id=score.account_id) if score.account_id else ()
-    return RenewalView(
-        **stamp(run),
-        renewal_model_version=held["model_version"],
-        renewal_is_baseline=is_baseline((held["model_version"],)),
-        contract=_row(score),
-        rank=score.rank,
-        of=len(every),
-        log_odds=held["log_odds"],
-        base_log_odds=held["base_log_odds"],
-        evidence=held["evidence"],
-        drivers=tuple(DriverAnswer(**vars(one)) for one in summed),
-        speaks_for=tuple(one for one in reasons if one.log_odds > 0),
-        speaks_against=tuple(one for one in reasons if one.log_odds < 0),
-        contributions=contributions,
-        use=tuple(_used(one) for one in used),
     )
 
 
@@ -123,13 +77,8 @@ def list_renewals(
     return answer(renewals_view(seen, query))
 
 
-@router.get("/renewals/{contract_id}", response_model=RenewalView)
-def get_renewal(seen: Annotated[Seen, allow("renewals")], contract_id: str) -> Response:
-    """One contract, in full."""
-    return answer(renewal_view(seen, contract_id))
-
-
-def _ranked(run: HeldRun) -> tuple[RenewalScore, ...]:
+def ranked_renewals(run: HeldRun) -> tuple[RenewalScore, ...]:
+    """The contracts that waited for their renewal, the least likely first; none where none was published."""
     return run.memo("renewals", lambda: rank_renewals(run) if has_renewals(run) else ())
 
 
@@ -172,11 +121,11 @@ def _place_after(
     return sum(_order(one, sort) <= _order(last, sort) for one in kept)
 
 
-def _sums(kept: list[RenewalScore]) -> tuple[RenewalSum, ...]:
+def _sums(seen: Seen, kept: list[RenewalScore]) -> tuple[RenewalSum, ...]:
     codes = Counter(one.currency for one in kept)
     found = []
     for code, n in sorted(codes.items(), key=lambda held: (-held[1], held[0] or "")):
-        rows = [_row(one) for one in kept if one.currency == code]
+        rows = [renewal_row(seen, one) for one in kept if one.currency == code]
         found.append(
             RenewalSum(
                 currency=code,
@@ -189,7 +138,8 @@ def _sums(kept: list[RenewalScore]) -> tuple[RenewalSum, ...]:
     return tuple(found)
 
 
-def _row(one: RenewalScore) -> RenewalRow:
+def renewal_row(seen: Seen, one: RenewalScore) -> RenewalRow:
+    """The contract as lists show it."""
     amount, expected = known(one.committed_amount), known(one.expected_ratio)
     return RenewalRow(
         **{name: getattr(one, name) for name in _COPIED},
@@ -202,38 +152,22 @@ def _row(one: RenewalScore) -> RenewalRow:
         ratio_low=known(one.ratio_low),
         ratio_high=known(one.ratio_high),
         expected_amount=None if amount is None or expected is None else amount * expected,
+        top_reason=_top_reason(seen, one),
     )
 
 
 _COPIED = (
     "contract_id", "account_id", "account", "region", "segment", "billing", "currency", "overdue", "p_renew",
-    "top_reason",
 )  # fmt: skip
 
 
-def _contributions(run: HeldRun, contract_id: str) -> tuple[Contribution, ...]:
-    (parts,) = run.rows(CONTRIBUTIONS, contract_id, "contract_id")
-    (values,) = run.rows(FEATURES, contract_id, "contract_id")
-    facts = feature_facts(run, RENEWAL_CATALOGUE)
-    model = run.renewal_model()
-    families = {} if model is None else model.families
-    del parts["contract_id"]
-    return tuple(
-        Contribution(
-            feature=name, title=words(name), log_odds=part, value=_shown(values[name]),
-            family=facts[name].family if name in facts else families.get(name, "custom"),
-            unit=facts[name].unit if name in facts else "",
-        )
-        for name, part in sorted(parts.items(), key=lambda held: (-abs(held[1]), held[0]))
-    )  # fmt: skip
-
-
-def _shown(value: Any) -> Any:
-    return known(value) if isinstance(value, float) else value
-
-
-def _used(row: UseRow) -> UseAnswer:
-    return UseAnswer(**{name: getattr(row, name) for name in UseAnswer.model_fields})
+def _top_reason(seen: Seen, one: RenewalScore) -> str | None:
+    """The strongest reason that the viewer may read."""
+    if one.top_reason is None or (seen.scope.single_deals and seen.scope.owners is None):
+        return one.top_reason
+    rows = seen.run.rows(REASONS, one.contract_id, "contract_id")
+    shown, _ = seen_renewal_factors(seen, {row["feature"]: row["log_odds"] for row in rows})
+    return next((row["sentence"] for row in rows if row["feature"] in shown), None)
 
 
 def _known_texts(texts: Iterable[str | None]) -> tuple[str, ...]:
