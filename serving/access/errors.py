@@ -1,5 +1,8 @@
 """What a visitor is told who may not: the same as one who asks for what is not there."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from data.errors import DealcastError
 
 __all__ = ["NotFound", "NotSignedIn"]
@@ -18,6 +21,7 @@ class NotSignedIn(DealcastError):  # noqa: N818 - named after what the visitor i
     """Nobody, or nobody any more. HTTP 401; `sign_in`: path of the page that leads in, if there is one."""
 
     status = 401
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
     def __init__(self, message: str, sign_in: str | None = None) -> None:
         super().__init__(message)
