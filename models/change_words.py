@@ -98,16 +98,18 @@ def headline(terms: Sequence[Term], points: float) -> str:
     """The change in one line: the largest terms with their signed points, which add up to the whole.
 
     points: the whole change, in percentage points. A feature's terms are told once, as it now is. What is not
-    told is summed by kind.
+    told is summed by kind. Without terms only the whole is said.
 
     >>> silent = Term("time", "days", "momentum", -0.4, -8.2, "3 days", "9 days", "Silent for 9 days.")
     >>> headline([silent], -8.2)
     'down 8 points: silent for 9 days (−8)'
     """
+    whole = round(points)
+    if not terms:
+        return _lead(whole)
     ranked = sorted(_by_feature(terms).items(), key=lambda held: (-abs(held[1][1]), held[0]))
     chosen = {name: told for name, told in ranked[:_MOST_TOLD] if round(told[1])}
     told = [(words, round(moved)) for words, moved in chosen.values()]
-    whole = round(points)
     told += _whole_rests(_rests(terms, chosen), whole - sum(moved for _, moved in told))
     parts = ", ".join(f"{words} ({signed_points(moved)})" for words, moved in told)
     return f"{_lead(whole)}: {parts}" if parts else _lead(whole)

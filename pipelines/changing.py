@@ -37,8 +37,14 @@ def with_changes(
 ) -> Publication:
     """The publication with `win_changes` beside the scores; an empty table where no run went before."""
     before = published_before(job.workspace, view.as_of)
-    table = no_changes() if before is None else _since(job, view, built, model, made, before, say)
-    return replace(made, beside={**made.beside, CHANGES: table})
+    if before is None:
+        return replace(made, beside={**made.beside, CHANGES: no_changes()})
+    table = _since(job, view, built, model, made, before, say)
+    about = {
+        "previous_as_of": before.manifest["as_of"],
+        "previous_model_version": before.model_version,
+    }
+    return replace(made, beside={**made.beside, CHANGES: table}, about={**made.about, **about})
 
 
 def frames_between(

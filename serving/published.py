@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from data.errors import PublishError
 from serving.durable import file_sha256
 from serving.publish import MANIFEST, MANIFEST_SUM, POINTER, published_folder
-from serving.run_id import check_run_id
+from serving.run_id import check_run_id, is_run_id
 
-__all__ = ["Published", "current_run_id", "open_published"]
+__all__ = ["Published", "current_run_id", "glance", "open_published", "published_runs"]
 
 _AGAIN = "Publish again with `dealcast score` or `dealcast run`."
 
@@ -89,6 +89,24 @@ def open_published(
         if digest(path) != entry["sha256"]:
             raise _altered(path)
     return Published(run_id=run_id, folder=folder, manifest=manifest)
+
+
+def glance(workspace: Path, run_id: str) -> Published:
+    """The published run with only its manifest verified; a table is when it is read.
+
+    For a look at one file of an earlier run. Raises PublishError as `open_published` does.
+    """
+    check_run_id(run_id, "run id")
+    folder = published_folder(workspace) / run_id
+    return Published(run_id=run_id, folder=folder, manifest=_read_manifest(folder, run_id))
+
+
+def published_runs(workspace: Path) -> tuple[str, ...]:
+    """The ids of the runs whose folders are there, newest first."""
+    root = published_folder(workspace)
+    if not root.is_dir():
+        return ()
+    return tuple(sorted((one.name for one in root.iterdir() if is_run_id(one.name)), reverse=True))
 
 
 def _read_manifest(folder: Path, run_id: str) -> dict[str, Any]:
