@@ -48,6 +48,7 @@ def look_next(workspace: Path, shown: Demonstration) -> list[str]:
     reason = shown.explained.up[0].feature if shown.explained and shown.explained.up else "deal_age_days"
     report = shown.result.paths.get("report")
     return [
+        f"its pages, in the browser: dealcast serve --workspace {workspace} --open",
         f"dealcast deals --workspace {workspace}",
         f"dealcast explain {deal} --workspace {workspace}",
         f"dealcast evidence {deal} {reason} --workspace {workspace}",

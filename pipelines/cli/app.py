@@ -10,6 +10,7 @@ from pipelines.cli import (
     reading,
     running,
     segments,
+    serving,
     upkeep,
     worth,
 )
@@ -27,7 +28,7 @@ app = typer.Typer(
 _COMMANDS = (
     running.demo, upkeep.init, running.simulate, running.run, running.extract, auditing.audit,
     modelling.train, modelling.evaluate, modelling.score, reading.deals, reading.renewals,
-    reading.explain, reading.evidence, forecasting.forecast,
+    reading.explain, reading.evidence, forecasting.forecast, serving.serve,
     modelling.promote, modelling.rollback, segments.segments, worth.worth, backtest.backtest,
     upkeep.schedule, upkeep.doctor,
 )  # fmt: skip

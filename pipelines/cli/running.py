@@ -125,12 +125,13 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same world.")] = 7,
     top: Annotated[int, typer.Option("--top", "-n", min=1, help="Show at most so many deals.")] = 10,
     direct: Annotated[bool, typer.Option("--direct", help="Run the same steps without Prefect.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve its pages at the end, until Ctrl-C.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Make up a sales organisation, run everything on it, and show its deals.
 
-    Example: dealcast demo
+    Example: dealcast demo --serve
     """
     with reporting(as_json=as_json, debug=debug) as output:
         workspace.mkdir(parents=True, exist_ok=True)
@@ -163,3 +164,7 @@ def demo(
             "look_next": following,
         }
         output.result(found, Group(*parts))
+        if serve:
+            from pipelines.cli.serving import serve_workspace
+
+            serve_workspace(settings_of(None, workspace=workspace), output, open_browser=False)

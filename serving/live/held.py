@@ -7,22 +7,26 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import ModelContractError, PublishError
 from models.explain import Driver
-from models.win_model import WinModel, load_model
+from models.manifest import verified_files
 from serving.deals import Explanation, Reason
 from serving.live.index import DealIndex, deal_index
 from serving.live.memo import Memo
 from serving.published import Published, open_published
 from serving.renewals import renewal_versions
+
+if TYPE_CHECKING:
+    from models.win_model import WinModel
 
 __all__ = ["HeldRun", "hold"]
 
@@ -132,7 +136,7 @@ class HeldRun(Published):
         """
         return (self._large if large else self._small).get(key, make)
 
-    def model(self) -> WinModel | None:
+    def model(self) -> "WinModel | None":
         """The model that made the scores; None where `model_problem` says why there is none."""
         return self._model_of(self.model_version)[0]
 
@@ -141,17 +145,15 @@ class HeldRun(Published):
         """Why the model cannot be asked, None if it can."""
         return self._model_of(self.model_version)[1]
 
-    def renewal_model(self) -> WinModel | None:
+    def renewal_model(self) -> "WinModel | None":
         """The model that scored the contracts; None for a base rate, or if its copy is absent."""
         versions = [one for one in renewal_versions(self) if not one.startswith("baseline")]
         return self._model_of(versions[0])[0] if len(versions) == 1 else None
 
     @property
     def trained_as_of(self) -> datetime | None:
-        """The UTC instant that the model was trained to; None where there is no model to ask."""
-        model = self.model()
-        at = None if model is None else model.trained.get("as_of")
-        return None if at is None else datetime.fromisoformat(at)
+        """The UTC instant that the model was trained to; None where its copy does not tell."""
+        return self.memo("trained as of", lambda: _trained_as_of(self.models, self.model_version))
 
     def notices(self) -> tuple[str, ...]:
         """What every page and answer says beside the figures: that they, or their model, are old."""
@@ -165,7 +167,7 @@ class HeldRun(Published):
             self.explain(str(self.deals.ids[0]))
         self.model()
 
-    def _model_of(self, version: str) -> tuple[WinModel | None, str | None]:
+    def _model_of(self, version: str) -> "tuple[WinModel | None, str | None]":
         return self.memo(("model", version), lambda: _load(self.models, version), large=True)
 
 
@@ -197,17 +199,32 @@ def hold(
     )
 
 
-def _load(models: Path, version: str) -> tuple[WinModel | None, str | None]:
+def _load(models: Path, version: str) -> "tuple[WinModel | None, str | None]":
     """The verified local copy of a model, or why there is none."""
     if version.startswith("baseline"):
         return None, "the scores are a base rate, not a model's, so there is no model to ask"
     folder = models / version
     if Path(version).name != version or not folder.is_dir():
         return None, f"the model {version} has no copy in this workspace; score again with `dealcast score`"
+    # LightGBM and what it brings take seconds to import: pages are served meanwhile
+    from models.win_model import load_model
+
     try:
         return load_model(folder), None
     except ModelContractError:
         return None, f"the copy of the model {version} is damaged; score again with `dealcast score`"
+
+
+def _trained_as_of(models: Path, version: str) -> datetime | None:
+    """As the model's verified copy notes it; read without LightGBM, for the first page waits for it."""
+    folder = models / version
+    if Path(version).name != version or not folder.is_dir():
+        return None
+    try:
+        described = orjson.loads(verified_files(folder)[0]["model.json"])
+        return datetime.fromisoformat(described["trained"]["as_of"])
+    except (ModelContractError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _starts(table: pa.Table, key: str) -> tuple[Mapping[str, int], npt.NDArray[np.int64]]:
