@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from serving.api import deal, deals, renewal, renewals
+from serving.api import deal, deals, qualification, renewal, renewals
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1")
-for _subject in (deals, deal, renewals, renewal):
+for _subject in (deals, deal, renewals, renewal, qualification):
     router.include_router(_subject.router)
