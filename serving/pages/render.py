@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from serving.access.policy import allowed_actions
 from serving.pages import words
+from serving.pages.bundle import bundle_name
 from serving.text import printable
 
 __all__ = ["STATIC", "THEMES", "environment", "fragment", "page", "theme_of"]
@@ -51,6 +52,7 @@ def environment() -> jinja2.Environment:
     made.filters["coded"] = _coded
     made.globals["MISSING"] = words.MISSING
     made.globals["static"] = _static_address
+    made.globals["charts_script"] = _charts_script
     return made
 
 
@@ -111,6 +113,12 @@ def _coded(text: str) -> Markup:
 def _shown_as(value: Any, name: str) -> Any:
     """The value by the function of `words` of that name; as it is where there is none."""
     return value if not name else getattr(words, name)(value)
+
+
+def _charts_script() -> Markup:
+    """What a page with charts loads: the library, and the script that draws with it."""
+    sources = (f"/assets/{bundle_name()}", _static_address("charts.js"))
+    return Markup("").join(Markup('<script type="module" src="{}"></script>').format(one) for one in sources)
 
 
 @cache

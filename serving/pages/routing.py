@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from serving.pages import deals, home
+from serving.pages import deal, deals, home
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-for subject in (home, deals):
+for subject in (home, deals, deal):
     router.include_router(subject.router)

@@ -18,10 +18,12 @@ __all__ = [
     "log_odds",
     "money",
     "number",
+    "ordinal",
     "percent",
     "points",
     "short_money",
     "span",
+    "told",
     "web_link",
     "when",
     "words",
@@ -96,6 +98,33 @@ def count(n: int, one: str, many: str | None = None) -> str:
     ('1 deal', '1,290 deals', '2 companies')
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def ordinal(n: int) -> str:
+    """A place.
+
+    >>> [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 1002)]
+    ['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '1,002nd']
+    """
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{ending}"
+
+
+def told(value: bool | float | str | None, unit: str = "") -> str:
+    """A feature's value with its unit.
+
+    >>> told(None), told(True), told(8.0, "touchpoints"), told(0.6, "share"), told("won_back", "")
+    ('not known', 'yes', '8 touchpoints', '60\xa0%', 'Won back')
+    """
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return words(value) if "_" in value else printable(value, longest=80)
+    if unit in ("share", "probability"):
+        return percent(value) if 0 <= value <= 1 else number(value)
+    return f"{number(value)} {unit}".rstrip()
 
 
 def money(amount: float | None, currency: str | None = None, *, signed: bool = False) -> str:
