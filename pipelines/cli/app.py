@@ -5,6 +5,7 @@ import typer
 from pipelines.cli import (
     auditing,
     backtest,
+    changing,
     forecasting,
     modelling,
     reading,
@@ -28,7 +29,7 @@ app = typer.Typer(
 _COMMANDS = (
     running.demo, upkeep.init, running.simulate, running.run, running.extract, auditing.audit,
     modelling.train, modelling.evaluate, modelling.score, reading.deals, reading.renewals,
-    reading.explain, reading.evidence, forecasting.forecast, serving.serve,
+    reading.explain, changing.changes, reading.evidence, forecasting.forecast, serving.serve,
     modelling.promote, modelling.rollback, segments.segments, worth.worth, backtest.backtest,
     upkeep.schedule, upkeep.doctor,
 )  # fmt: skip
