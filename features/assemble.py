@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from features.catalogue import STREAMS
+from features.context import CONTEXT_TABLES, Context, held_measures, measures_by_stream
 from features.feature import Feature, Formula, Learnt, Measure
 from features.gate import OF_DEALS, Known, gate
 from features.running import Grid, run_measures
@@ -16,12 +17,16 @@ from features.streams.owners import people_met
 from features.streams.people import meetings, touches
 from features.streams.stream import Entity, Stream
 
-__all__ = ["ENTITY_KEYS", "Keep", "feature_frame", "feature_table", "known_spine"]
+__all__ = [
+    "ARROW_TYPES", "ENTITY_KEYS", "OWN", "Keep", "Measured", "assembled", "feature_frame", "feature_table",
+    "known_spine", "measured_streams",
+]  # fmt: skip
 
 Keep = Callable[[str, ir.Table], ir.Table]
 """Stores an intermediate table under a name and returns it; by default tables stay expressions."""
 
-_ARROW = {"count": pa.int64(), "number": pa.float64(), "flag": pa.bool_(), "category": pa.string()}
+ARROW_TYPES = {"count": pa.int64(), "number": pa.float64(), "flag": pa.bool_(), "category": pa.string()}
+"""The type of each kind of feature as a column of the frame."""
 _IBIS = {"count": "int64", "number": "float64", "category": "string"}
 ENTITY_KEYS = {
     "deal": "deal", "opportunity": "opportunity_id", "account": "account_id", "owner": "owner_id",
@@ -37,6 +42,9 @@ _SHARED: dict[str, tuple[Callable[[Known], ir.Table], frozenset[str]]] = {
 }
 """Rows that several streams are made of: made once where more than one of these is wanted."""
 
+OWN = "own"
+"""Ends the names of what is measured from rows where a context does not know the account or seller."""
+
 _OWNER = Measure("owners", "current", "new_value")
 
 
@@ -46,7 +54,7 @@ def _as_is(_: str, table: ir.Table) -> ir.Table:
 
 def feature_frame(
     con: ibis.BaseBackend, tables: Mapping[str, ir.Table], snapshots: Snapshots, features: Sequence[Feature],
-    on_step: Callable[[str], None] | None = None,
+    on_step: Callable[[str], None] | None = None, *, context: Context | None = None,
 ) -> pa.Table:  # fmt: skip
     """The features of each snapshot as Arrow, sorted by opportunity_id and as_of.
 
@@ -54,6 +62,10 @@ def feature_frame(
     float64, flag bool, category string; missing is null. `Learnt` features are left out.
     Intermediate tables are temporary, one per stream, and put together for some deals at a time, so that
     memory stays bounded.
+
+    context: measures of accounts, sellers and everybody at its own instant (see `features.context`), taken
+    instead of rows; so the tables need hold no more than the asked deals' own rows. What an account or a
+    seller is that the context does not know comes from the rows.
     """
     kept: list[str] = []
 
@@ -64,9 +76,11 @@ def feature_frame(
         return con.create_table(kept[-1], table, temp=True, overwrite=True)
 
     try:
-        measured = _measured(tables, snapshots, features, keep)
+        held = {} if context is None else context.tables()
+        stored = {name: keep(f"context_{name}", ibis.memtable(table)) for name, table in held.items()}
+        measured = measured_streams(tables, snapshots, features, keep, stored)
         # deals are numbered in the order of their ids, so parts of the numbers follow one another
-        parts = [_assembled(measured, features, part) for part in _parts(measured.spine)]
+        parts = [assembled(measured, features, part) for part in _parts(measured.spine)]
         frame = pa.concat_tables([part.order_by("opportunity_id", "slot").to_pyarrow() for part in parts])
     finally:
         for name in kept:
@@ -76,7 +90,7 @@ def feature_frame(
     slots = frame.column("slot").to_numpy()
     as_of = pa.array(slots * (calendar.step_s * 1_000_000) + first_us, pa.timestamp("us", "UTC"))
     names = [feature.name for feature in features if not isinstance(feature.value, Learnt)]
-    types = {feature.name: _ARROW[feature.kind] for feature in features}
+    types = {feature.name: ARROW_TYPES[feature.kind] for feature in features}
     columns = [frame.column(name).cast(types[name]) for name in names]
     return pa.table(
         [frame.column("opportunity_id"), as_of, *columns], names=["opportunity_id", "as_of", *names]
@@ -88,11 +102,11 @@ def feature_table(
     keep: Keep = _as_is,
 ) -> ir.Table:  # fmt: skip
     """The features of each snapshot as an expression: opportunity_id, slot, then one column each."""
-    return _assembled(_measured(tables, snapshots, features, keep), features, None)
+    return assembled(measured_streams(tables, snapshots, features, keep, {}), features, None)
 
 
 @dataclass(frozen=True)
-class _Measured:
+class Measured:
     """The snapshots, and the measures of each stream: entity, table (key, slot, columns), columns' names."""
 
     snapshots: Snapshots
@@ -100,20 +114,29 @@ class _Measured:
     streams: dict[str, tuple[Entity, ir.Table, dict[Measure, str]]]
 
 
-def _measured(
-    tables: Mapping[str, ir.Table], snapshots: Snapshots, features: Sequence[Feature], keep: Keep
-) -> _Measured:
+def measured_streams(
+    tables: Mapping[str, ir.Table], snapshots: Snapshots, features: Sequence[Feature], keep: Keep,
+    context: Mapping[str, ir.Table],
+) -> Measured:  # fmt: skip
+    """The snapshots and the measures of every stream that the features read, before they are joined.
+
+    context: the tables of a `Context`, by name; empty to measure everything from rows.
+    """
     spine, known = known_spine(tables, snapshots, keep)
-    by_stream = _by_stream(features)
+    if "work" in context:
+        known = {**known, "work_elsewhere": context["work"]}
+    by_stream = measures_by_stream(features)
     for name, (rows, of_streams) in _SHARED.items():
         if len(of_streams & set(by_stream)) > 1:
             known = {**known, name: keep(name, rows(known))}
     streams = {}
     for name, measures in by_stream.items():
         names = {measure: f"{name}_{i}" for i, measure in enumerate(measures)}
-        run = _stream_measures(spine, STREAMS[name], names, snapshots, known, keep)
-        streams[name] = (STREAMS[name].entity, run, names)
-    return _Measured(snapshots, spine, streams)
+        entity = STREAMS[name].entity
+        held = context.get(CONTEXT_TABLES.get(entity, ""))
+        run = _stream_measures(spine, STREAMS[name], names, snapshots, known, keep, held)
+        streams[name] = (entity, run, names)
+    return Measured(snapshots, spine, streams)
 
 
 def _parts(spine: ir.Table) -> list[tuple[int, int] | None]:
@@ -126,8 +149,13 @@ def _parts(spine: ir.Table) -> list[tuple[int, int] | None]:
     return [(first, first + step - 1) for first in range(0, deals, step)]
 
 
-def _assembled(measured: _Measured, features: Sequence[Feature], part: tuple[int, int] | None) -> ir.Table:
-    """The features of the deals in a range of numbers, of all without one (a flat chain of joins)."""
+def assembled(
+    measured: Measured, features: Sequence[Feature], part: tuple[int, int] | None = None
+) -> ir.Table:
+    """The features of the deals in a range of numbers, of all without one (a flat chain of joins).
+
+    opportunity_id, slot, then one column per feature; `measured` has every stream that they read.
+    """
     spine = measured.spine if part is None else measured.spine.filter(measured.spine.deal.between(*part))
     wide, columns = spine, dict[Measure, str]()
     for name, (entity, run, names) in measured.streams.items():
@@ -183,35 +211,41 @@ def _with_owner(numbered: ir.Table, snapshots: Snapshots, known: Mapping[str, ir
     )
 
 
-def _by_stream(features: Sequence[Feature]) -> dict[str, list[Measure]]:
-    """The distinct measures of each stream."""
-    by_stream: dict[str, list[Measure]] = {}
-    for feature in features:
-        for measure in feature.evidence_parts():
-            measures = by_stream.setdefault(measure.stream, [])
-            if measure not in measures:
-                measures.append(measure)
-    return by_stream
-
-
 def _stream_measures(
     spine: ir.Table, stream: Stream, names: Mapping[Measure, str], snapshots: Snapshots, known: Known,
-    keep: Keep,
+    keep: Keep, held: ir.Table | None,
 ) -> ir.Table:  # fmt: skip
-    """A stream's measures under the names given, by key and slot."""
-    rows, key = stream.rows(known), ENTITY_KEYS[stream.entity]
+    """A stream's measures under the names given, by key and slot; those `held` in a context first.
+
+    Of facts that one row tells (of an account), the row comes first.
+    """
+    asked = spine.select("slot", key=spine[ENTITY_KEYS[stream.entity]])
+    if held is not None and stream.entity == "all":
+        return _held(held, names, asked, ("key", "slot", *names.values()))
+    rows = stream.rows(known)
     if stream.single:
-        facts = spine.select("slot", key=spine[key]).distinct().inner_join(rows, "key")
+        facts = asked.distinct().inner_join(rows, "key")
         facts = facts.filter(facts.seen_s < snapshots.calendar.seconds_of_slot(facts.slot))
         run = facts.select("key", "slot", **{names[m]: facts[m.column] for m in names})
-    else:
-        table = spine.select("slot", key=spine[key])
-        grid = Grid(table, snapshots.calendar, snapshots.dense)
-        if stream.entity != "deal":
-            grid = Grid(table.filter(table.key.notnull()).distinct(), snapshots.calendar, dense=False)
-        run = run_measures(rows, list(names), grid, lambda table: keep("rows", table))
-        run = run.rename({name: f"m{i}" for i, name in enumerate(names.values())})
+        if held is not None:
+            run = run.union(_held(held, names, asked.anti_join(run, ["key", "slot"]), run.columns))
+        return keep(f"{stream.name}_measures", run)
+    grid = Grid(asked, snapshots.calendar, snapshots.dense)
+    if stream.entity != "deal":
+        unknown = asked.filter(asked.key.notnull())
+        unknown = unknown if held is None else unknown.anti_join(held, "key")
+        grid = Grid(unknown.distinct(), snapshots.calendar, dense=False)
+    run = run_measures(rows, list(names), grid, lambda table: keep("rows", table))
+    run = run.rename({name: f"m{i}" for i, name in enumerate(names.values())})
+    if held is not None:
+        own = keep(f"{stream.name}_{OWN}", run)
+        return own.union(_held(held, names, asked, own.columns))
     return keep(f"{stream.name}_measures", run)
+
+
+def _held(held: ir.Table, names: Mapping[Measure, str], asked: ir.Table, columns: Sequence[str]) -> ir.Table:
+    """What a context holds of the keys asked for, at each of their slots."""
+    return asked.distinct().inner_join(held_measures(held, names), "key").select(*columns)
 
 
 def _value(

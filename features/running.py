@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 from features.feature import Measure, Where
 from features.snapshots import DAY, Calendar
 
-__all__ = ["Grid", "run_measures"]
+__all__ = ["Grid", "measures_at", "run_measures"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ def run_measures(
     rows: key, seen_s, and as the measures need: at_s, until_s, prev_at_s, rank and value columns.
     keep: stores the rows, cut to the grid's keys and the columns in use, since each clock reads them.
     """
+    if grid.calendar.is_instant:
+        return measures_at(rows, measures, grid.table, grid.calendar.anchor_s)
     columns = [name for name in rows.columns if name in _columns_used(measures)]
     rows = rows.filter(rows.seen_s.notnull()).select(*columns).inner_join(grid.spans, "key")
     rows = keep(rows)
@@ -95,6 +97,45 @@ def run_measures(
     return _with_current(result, rows, measures)
 
 
+def measures_at(
+    rows: ir.Table, measures: Sequence[Measure], keys: ir.Table, as_of_s: ir.IntegerValue | int
+) -> ir.Table:
+    """The same measures at one instant alone: key, slot and `m<i>`, a row per row of keys, in one group-by.
+
+    keys: distinct `key`, with the `slot` of the instant. Equal to `run_measures` on a grid whose only slot is
+    as_of_s: where there is but one instant nothing runs, and what entered by then less what left is a count.
+    """
+    rows = rows.filter(rows.seen_s < as_of_s).semi_join(keys, "key")
+    values: dict[str, ir.Value] = {}
+    for i, measure in enumerate(measures):
+        if measure.how == "current":
+            ranked = _tested(rows, measure.where, rows["rank"].notnull())
+            values[f"m{i}"] = rows[measure.column].first(
+                where=ranked, order_by=ibis.desc("rank"), include_null=True
+            )
+            continue
+        for place, (sign, clock, column) in enumerate(_terms(measure, rows)):
+            part = _aggregate(rows, column, _struck_by(rows, clock, as_of_s))
+            part = part if measure.how == "max" else part.fill_null(0.0)
+            values[f"m{i}"] = part if place == 0 else values[f"m{i}"] + sign * part
+    found = rows.group_by("key").agg(**values)
+    wide = keys.select("slot", wanted="key").left_join(found, [("wanted", "key")])
+    filled = {
+        f"m{i}": wide[f"m{i}"].fill_null(0.0) if one.how in ("count", "sum", "distinct") else wide[f"m{i}"]
+        for i, one in enumerate(measures)
+    }
+    return wide.select("slot", key="wanted", **filled)
+
+
+def _struck_by(rows: ir.Table, clock: _Clock, as_of_s: ir.IntegerValue | int) -> ir.BooleanValue | None:
+    """Whether the clock struck a row before as_of; None where that holds of every row seen."""
+    concerned, clock_s = _strikes(rows, clock)
+    if clock.kind in ("enter", "first"):
+        return concerned
+    struck = clock_s < as_of_s
+    return struck if concerned is None else concerned & struck
+
+
 def _columns_used(measures: Sequence[Measure]) -> set[str]:
     used = {"key", "seen_s", "at_s", "until_s", "prev_at_s", "rank"}
     for measure in measures:
@@ -125,33 +166,33 @@ def _terms(measure: Measure, rows: ir.Table) -> list[tuple[int, _Clock, _Column]
     return [(1, _ENTER, column)]
 
 
-def _clocked(rows: ir.Table, clock: _Clock) -> ir.Table:
-    """The rows that a clock concerns, with the second at which it strikes in `clock_s`.
+def _strikes(rows: ir.Table, clock: _Clock) -> tuple[ir.BooleanValue | None, ir.IntegerValue]:
+    """Which rows a clock concerns (None: every one), and the second at which it strikes.
 
     A row leaves a window of W days once as_of > at + W. A member seen again before its last window
     ended adds only the stretch beyond it, so that overlapping windows count once.
     """
     if clock.kind == "enter":
-        return rows.mutate(clock_s=rows.seen_s)
+        return None, rows.seen_s
     if clock.kind == "first":
-        return rows.filter(rows.prev_at_s.isnull()).mutate(clock_s=rows.seen_s)
+        return rows.prev_at_s.isnull(), rows.seen_s
     if clock.kind == "until":
-        return rows.filter(rows.until_s.notnull()).mutate(clock_s=ibis.greatest(rows.until_s, rows.seen_s))
+        return rows.until_s.notnull(), ibis.greatest(rows.until_s, rows.seen_s)
     window = (clock.days or 0) * DAY
     leave = rows.at_s + window
     if clock.kind == "leave":
-        return rows.mutate(clock_s=ibis.greatest(leave, rows.seen_s))
+        return None, ibis.greatest(leave, rows.seen_s)
     covered = rows.prev_at_s + window
     enter = ibis.ifelse(rows.prev_at_s.isnull() | (covered < rows.seen_s), rows.seen_s, covered)
-    rows = rows.mutate(enter_s=enter, leave_s=leave)
-    rows = rows.filter(rows.leave_s > rows.enter_s)
-    return rows.mutate(clock_s=rows.enter_s if clock.kind == "distinct_enter" else rows.leave_s)
+    return leave > enter, enter if clock.kind == "distinct_enter" else leave
 
 
 def _buckets(rows: ir.Table, clock: _Clock, columns: dict[str, _Column], grid: Grid) -> ir.Table:
     """Aggregates per (key, slot), where slot is the grid's first one after the clock strikes."""
-    struck = _clocked(rows, clock)
-    struck = struck.mutate(slot=grid.calendar.first_slot_after(struck.clock_s))
+    concerned, clock_s = _strikes(rows, clock)
+    struck = rows.mutate(slot=grid.calendar.first_slot_after(clock_s))
+    if concerned is not None:
+        struck = rows.filter(concerned).mutate(slot=grid.calendar.first_slot_after(clock_s))
     struck = struck.filter(struck.slot <= struck.last)
     struck = struck.mutate(slot=ibis.greatest(struck.slot, struck.first))
     bucket = struck.group_by("key", "slot").agg(
@@ -160,18 +201,23 @@ def _buckets(rows: ir.Table, clock: _Clock, columns: dict[str, _Column], grid: G
     return bucket if grid.dense else _on_grid(bucket, columns, grid)
 
 
-def _aggregate(rows: ir.Table, column: _Column) -> ir.Value:
+def _aggregate(rows: ir.Table, column: _Column, struck: ir.BooleanValue | None = None) -> ir.Value:
+    """An aggregate over the rows that pass a column's tests, and of these the ones that were struck."""
     how, name, where = column
-    condition = None
-    for test_column, wanted in where:
-        tested = rows[test_column]
-        test = tested.isin(wanted) if isinstance(wanted, tuple) else tested == wanted
-        condition = test if condition is None else condition & test
+    condition = _tested(rows, where, struck)
     if how == "count":
         return rows.count(where=condition).cast("float64")
     if how == "sum":
         return rows[name].sum(where=condition).cast("float64")
     return rows[name].max(where=condition)
+
+
+def _tested(rows: ir.Table, where: Where, also: ir.BooleanValue | None) -> ir.BooleanValue | None:
+    """The tests on a stream's columns, and one more."""
+    for column, wanted in where:
+        test = rows[column].isin(wanted) if isinstance(wanted, tuple) else rows[column] == wanted
+        also = test if also is None else also & test
+    return also
 
 
 def _on_grid(bucket: ir.Table, columns: dict[str, _Column], grid: Grid) -> ir.Table:

@@ -38,6 +38,11 @@ class Calendar:
     step_s: int
 
     @property
+    def is_instant(self) -> bool:
+        """Whether the calendar has but one slot, so that nothing runs over slots."""
+        return False
+
+    @property
     def shift_us(self) -> int:
         """Microseconds of `as_of` beyond its whole second."""
         return self.as_of.microsecond

@@ -9,13 +9,16 @@ from features.streams.people import MEETING_KINDS, members
 from features.streams.stream import Stream
 from features.streams.stretches import FOREVER, merged
 
-__all__ = ["BACKERS", "SPONSORS", "STREAMS"]
+__all__ = ["BACKERS", "SPONSORS", "STREAMS", "WORK", "work"]
 
 SPONSORS = ("champion", "mobilizer")
 """Roles that carry a purchase from within."""
 
 BACKERS = (*SPONSORS, "executive_sponsor")
 """Sponsors and those who back them from above."""
+
+WORK = ("who", "opportunity_id", "fact", "source", "row_id", "at_s", "seen_s", "ends_s")
+"""Columns of what people carry, from second `seen_s` to `ends_s`; `opportunity_id` is null without a deal."""
 
 _ENGAGED_S = 90 * DAY
 _BUSY_S = 30 * DAY
@@ -57,9 +60,9 @@ def _deals_carried(known: Known, people: ir.Table) -> ir.Table:
     )  # fmt: skip
     rows = merged(rows, "opportunity_id")
     return rows.select(
-        "seen_s", who="key", ends_s=rows.until_s.fill_null(FOREVER), at_s=rows.seen_s,
-        row_id="opportunity_id",
-    )  # fmt: skip
+        "opportunity_id", "seen_s", who="key", ends_s=rows.until_s.fill_null(FOREVER), at_s=rows.seen_s,
+        row_id="opportunity_id", fact=ibis.literal("deals"), source=ibis.literal("opportunities"),
+    ).select(*WORK)  # fmt: skip
 
 
 def _meetings_attended(known: Known, people: ir.Table) -> ir.Table:
@@ -69,10 +72,26 @@ def _meetings_attended(known: Known, people: ir.Table) -> ir.Table:
     came = came.select("activity_id", who="contact_id").distinct()
     rows = activities.filter(activities.kind.isin(MEETING_KINDS)).inner_join(came, "activity_id")
     rows = rows.select(
-        "who", seen_s=ibis.greatest(rows.known_s, rows.occurred_s), ends_s=rows.occurred_s + _BUSY_S,
-        at_s="occurred_s", row_id="activity_id",
-    )  # fmt: skip
+        "opportunity_id", "who", seen_s=ibis.greatest(rows.known_s, rows.occurred_s),
+        ends_s=rows.occurred_s + _BUSY_S, at_s="occurred_s", row_id="activity_id",
+        fact=ibis.literal("meetings"), source=ibis.literal("activities"),
+    ).select(*WORK)  # fmt: skip
     return rows.filter(rows.ends_s > rows.seen_s)
+
+
+def work(known: Known, people: ir.Table) -> ir.Table:
+    """What the people (`who`) carry, over all deals: the columns `WORK`, by `fact` (deals, meetings).
+
+    Where `work_elsewhere` stands among the known tables, the deals there are not the only ones: it holds
+    such rows, of which those of other deals and meetings are added.
+    """
+    rows = _deals_carried(known, people).union(_meetings_attended(known, people))
+    if "work_elsewhere" not in known:
+        return rows
+    activities = known["all_activities"].select(row_id="activity_id", fact=ibis.literal("meetings"))
+    elsewhere = known["work_elsewhere"].anti_join(known["opportunities"], "opportunity_id")
+    elsewhere = elsewhere.anti_join(activities, ["row_id", "fact"]).semi_join(people, "who")
+    return rows.union(elsewhere.select(*WORK))
 
 
 def _carried(known: Known) -> ir.Table:
@@ -81,23 +100,15 @@ def _carried(known: Known) -> ir.Table:
     present = _present(known, BACKERS)
     people = present.select(who="contact_id").distinct()
     spans = present.select("key", person="contact_id", in_s="seen_s", out_s="ends_s")
-    facts = [("present", "opportunity_contacts", present.rename(person="contact_id"))]
-    for fact, source, work in (
-        ("deals", "opportunities", _deals_carried(known, people)),
-        ("meetings", "activities", _meetings_attended(known, people)),
-    ):
-        rows = spans.inner_join(work, [("person", "who")])
-        seen, ends = ibis.greatest(rows.in_s, rows.seen_s), ibis.least(rows.out_s, rows.ends_s)
-        facts.append((fact, source, rows.mutate(seen_s=seen, ends_s=ends)))
-    rows = ibis.union(
-        *(
-            rows.select(
-                "key", "seen_s", "ends_s", "at_s", "row_id", "person", fact=ibis.literal(fact),
-                source=ibis.literal(source),
-            )
-            for fact, source, rows in facts
-        )
-    )  # fmt: skip
+    carried = spans.inner_join(work(known, people), [("person", "who")])
+    carried = carried.mutate(
+        seen_s=ibis.greatest(carried.in_s, carried.seen_s), ends_s=ibis.least(carried.out_s, carried.ends_s)
+    )
+    there = present.rename(person="contact_id").mutate(
+        fact=ibis.literal("present"), source=ibis.literal("opportunity_contacts")
+    )
+    columns = ("key", "seen_s", "ends_s", "at_s", "row_id", "person", "fact", "source")
+    rows = there.select(*columns).union(carried.select(*columns))
     rows = rows.filter(rows.ends_s > rows.seen_s)
     until = ibis.ifelse(rows.ends_s >= FOREVER, ibis.null("int64"), rows.ends_s)
     return rows.mutate(until_s=until).drop("ends_s")
