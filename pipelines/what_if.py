@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from data.errors import UsageError
-from models.forecast.groups import TOTAL
 from models.forecast.months import MONTH, QUARTER
 from models.forecast.scenario import (
     Change,
@@ -16,6 +15,7 @@ from models.forecast.scenario import (
     PriceChange,
     Renewed,
     UsageGrowth,
+    change_told,
 )
 
 __all__ = ["ACCOUNT", "LEVELS", "Asked", "asked_of", "change_told", "changes_of", "months_asked"]
@@ -82,30 +82,6 @@ def changes_of(
         *_each(price, lambda text: PriceChange(*_factor("--price", text))),
         *_each(usage, lambda text: UsageGrowth(*_factor("--usage", text))),
     )
-
-
-def change_told(change: Change) -> str:
-    """A scenario's change in words.
-
-    >>> change_told(DealMoved("D1", days=-14)), change_told(PriceChange(1.05, "region", "EMEA"))
-    ('deal D1 closes 14 days earlier', 'prices × 1.05 of region EMEA')
-    """
-    match change:
-        case DealWon(deal, month):
-            return f"deal {deal} is won{f' in {month}' if month else ''}"
-        case DealLost(deal):
-            return f"deal {deal} is lost"
-        case DealMoved(deal, month, days):
-            way = f"{abs(days or 0):g} days {'earlier' if (days or 0) < 0 else 'later'}"
-            return f"deal {deal} closes {f'in {month}' if month else way}"
-        case Renewed(contract):
-            return f"contract {contract} renews"
-        case Churned(contract):
-            return f"contract {contract} ends with its term"
-        case PriceChange() | UsageGrowth():
-            what = "prices" if isinstance(change, PriceChange) else "use"
-            whose = "" if change.level == TOTAL else f" of {change.level} {change.key}"
-            return f"{what} × {change.factor:g}{whose}"
 
 
 def _refuse_both(option: str, ids: Sequence[str], other: str, others: Sequence[str]) -> None:

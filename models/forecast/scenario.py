@@ -33,6 +33,7 @@ __all__ = [
     "PriceChange",
     "Renewed",
     "UsageGrowth",
+    "change_told",
     "changed_book",
     "scenario",
 ]
@@ -105,6 +106,30 @@ class UsageGrowth:
 
 
 Change = DealWon | DealLost | DealMoved | Renewed | Churned | PriceChange | UsageGrowth
+
+
+def change_told(change: Change) -> str:
+    """A scenario's change in words.
+
+    >>> change_told(DealMoved("D1", days=-14)), change_told(PriceChange(1.05, "region", "EMEA"))
+    ('deal D1 closes 14 days earlier', 'prices × 1.05 of region EMEA')
+    """
+    match change:
+        case DealWon(deal, month):
+            return f"deal {deal} is won{f' in {month}' if month else ''}"
+        case DealLost(deal):
+            return f"deal {deal} is lost"
+        case DealMoved(deal, month, days):
+            way = f"{abs(days or 0):g} days {'earlier' if (days or 0) < 0 else 'later'}"
+            return f"deal {deal} closes {f'in {month}' if month else way}"
+        case Renewed(contract):
+            return f"contract {contract} renews"
+        case Churned(contract):
+            return f"contract {contract} ends with its term"
+        case PriceChange() | UsageGrowth():
+            what = "prices" if isinstance(change, PriceChange) else "use"
+            whose = "" if change.level == TOTAL else f" of {change.level} {change.key}"
+            return f"{what} × {change.factor:g}{whose}"
 
 
 def scenario(book: Book, draws: Draws, changes: Sequence[Change]) -> Draws:

@@ -31,32 +31,36 @@ class DealQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    owner: _Texts = Field((), description="Ids of owners.")
+    owner: _Texts = Field(default=(), description="Ids of owners.")
     team: _Text | None = Field(
-        None, description="Id of a manager: deals of theirs and of all who report to them."
+        default=None, description="Id of a manager: deals of theirs and of all who report to them."
     )
-    region: _Texts = Field((), description="Regions of the account.")
-    segment: _Texts = Field((), description="Segments of the account.")
-    stage: _Texts = Field((), description="Stages at as_of.")
-    type: _Texts = Field((), description="Among new, expansion, renewal.")
-    p_min: _Share | None = Field(None, description="Smallest probability, 0 to 1.")
-    p_max: _Share | None = Field(None, description="Largest probability, 0 to 1.")
-    change_min: _Points | None = Field(None, description="Smallest change since the run before, in points.")
-    change_max: _Points | None = Field(None, description="Largest change since the run before, in points.")
+    region: _Texts = Field(default=(), description="Regions of the account.")
+    segment: _Texts = Field(default=(), description="Segments of the account.")
+    stage: _Texts = Field(default=(), description="Stages at as_of.")
+    type: _Texts = Field(default=(), description="Among new, expansion, renewal.")
+    p_min: _Share | None = Field(default=None, description="Smallest probability, 0 to 1.")
+    p_max: _Share | None = Field(default=None, description="Largest probability, 0 to 1.")
+    change_min: _Points | None = Field(
+        default=None, description="Smallest change since the run before, in points."
+    )
+    change_max: _Points | None = Field(
+        default=None, description="Largest change since the run before, in points."
+    )
     closing_within: int | None = Field(
-        None,
+        default=None,
         ge=0,
         le=3660,
         description="Expected to close within so many days of as_of, overdue ones included.",
     )
     q: str | None = Field(
-        None, max_length=100, description="Text in the name, the account or the id, in any case."
+        default=None, max_length=100, description="Text in the name, the account or the id, in any case."
     )
     sort: DealSort = Field(
-        "-p_win", description="Column to sort by; - for descending. Unknown values come last."
+        default="-p_win", description="Column to sort by; - for descending. Unknown values come last."
     )
-    limit: int = Field(50, ge=1, le=200, description="Deals on a page.")
-    cursor: str | None = Field(None, max_length=1024, description="`next_cursor` of the page before.")
+    limit: int = Field(default=50, ge=1, le=200, description="Deals on a page.")
+    cursor: str | None = Field(default=None, max_length=1024, description="`next_cursor` of the page before.")
 
     @model_validator(mode="after")
     def _check_ranges(self) -> "DealQuery":

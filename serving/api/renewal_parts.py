@@ -28,21 +28,26 @@ class RenewalQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    region: _Texts = Field((), description="Regions of the account.")
-    segment: _Texts = Field((), description="Segments of the account.")
-    billing: _Texts = Field((), description="Among prepaid, commit, postpay.")
+    region: _Texts = Field(default=(), description="Regions of the account.")
+    segment: _Texts = Field(default=(), description="Segments of the account.")
+    billing: _Texts = Field(default=(), description="Among prepaid, commit, postpay.")
     within_days: float | None = Field(
-        None, ge=0, le=3660, description="Term ends within so many days of as_of, overdue ones included."
+        default=None,
+        ge=0,
+        le=3660,
+        description="Term ends within so many days of as_of, overdue ones included.",
     )
-    p_max: float | None = Field(None, ge=0, le=1, description="Largest probability of renewal, 0 to 1.")
+    p_max: float | None = Field(
+        default=None, ge=0, le=1, description="Largest probability of renewal, 0 to 1."
+    )
     q: str | None = Field(
-        None, max_length=100, description="Text in the account's name or an id, in any case."
+        default=None, max_length=100, description="Text in the account's name or an id, in any case."
     )
     sort: RenewalSort = Field(
-        "p_renew", description="- for descending. Unknown values come last; ties by id."
+        default="p_renew", description="- for descending. Unknown values come last; ties by id."
     )
-    limit: int = Field(50, ge=1, le=200, description="Contracts on a page.")
-    cursor: str | None = Field(None, max_length=1024, description="`next_cursor` of the page before.")
+    limit: int = Field(default=50, ge=1, le=200, description="Contracts on a page.")
+    cursor: str | None = Field(default=None, max_length=1024, description="`next_cursor` of the page before.")
 
 
 class RenewalRow(Answered):
