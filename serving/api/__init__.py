@@ -2,10 +2,18 @@
 
 from fastapi import APIRouter
 
-from serving.api import deal, deals, qualification, renewal, renewals
+from serving.api import (
+    deal,
+    deals,
+    forecast,
+    qualification,
+    renewal,
+    renewals,
+    scenario,
+)
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1")
-for _subject in (deals, deal, renewals, renewal, qualification):
+for _subject in (deals, deal, renewals, renewal, forecast, scenario, qualification):
     router.include_router(_subject.router)

@@ -76,7 +76,7 @@ def held_forecast(run: HeldRun, horizon: int | None) -> Forecast:
 
 
 def figures_of(made: Forecast, by: Sequence[str]) -> list[Row]:
-    """The figures of a simulated forecast, row by row. Raises UsageError for a level that it does not have."""
+    """A simulated forecast row by row. Raises UsageError for a level that it does not have."""
     _check_levels(made, by)
     figures = made.figures(by)
     return [dict(zip(figures, row, strict=True)) for row in zip(*figures.values(), strict=True)]
