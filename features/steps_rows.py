@@ -63,9 +63,12 @@ def merged_rows(*parts: Rows) -> Rows:
 
 
 def named(
-    rows: Rows, opportunity_id: str, account_id: str | None, prefix: str
+    rows: Rows, opportunity_id: str, account_id: str | None, prefix: str, *, known: str = ""
 ) -> dict[str, list[dict[str, Any]]]:
-    """The rows as the canonical tables hold them: of this deal, with ids that begin with the prefix."""
+    """The rows as the canonical tables hold them: of this deal, with new ids that begin with the prefix.
+
+    known: begins the ids of contacts known before.
+    """
     new = {row["contact_id"] for row in rows.get("contacts", ())}
     found: dict[str, list[dict[str, Any]]] = {}
     for table, held in rows.items():
@@ -73,8 +76,8 @@ def named(
             row = dict(given)
             if "activity_id" in row:
                 row["activity_id"] = prefix + row["activity_id"]
-            if row.get("contact_id") in new:
-                row["contact_id"] = prefix + row["contact_id"]
+            if row.get("contact_id") is not None:
+                row["contact_id"] = (prefix if row["contact_id"] in new else known) + row["contact_id"]
             if table in _OWN_IDS:
                 row[_OWN_IDS[table]] = f"{prefix}{place}"
             if table in ("activities", "contacts"):

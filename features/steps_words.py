@@ -36,7 +36,7 @@ def answers(deal: Standing) -> Iterator[Step]:
             "Fill in the qualification sheet together",
             f"Open are {', '.join(listed[:-1])} and {listed[-1]}. Share the sheet, and bring both sides to "
             f"level {_FOUNDED} of 4 (well founded).",
-            (Reached("questions_agreed"), *(reached for step in steps for reached in step.about)),
+            (steps[0].about[0], Reached("questions_agreed"), *(one for step in steps for one in step.about)),
             frozenset().union(*(step.of for step in steps)),
             merged_rows(*(step.rows for step in steps)),
         )
@@ -49,7 +49,8 @@ def _answer(deal: Standing, question: str, given: Sequence[int | None]) -> Step:
         for side, level in zip(SIDES, given, strict=True)
         if level is None or level < _FOUNDED
     ]
-    reached = sorted(SIDES)  # the customer's answer is the headline
+    moved = [row["qualification"][0]["side"] for row in rows]
+    reached = sorted(SIDES, key=lambda side: (side not in moved, side))  # the customer's answer comes first
     return Step(
         f"answer:{question}",
         f"Answer together: {_ABOUT[question]}",

@@ -1,0 +1,211 @@
+"""The step of a run that finds what would help each open deal, for the screen."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from data.warehouse import Warehouse, open_warehouse
+from features.actionable import ACTIONABLE
+from features.context import context_of
+from features.steps import feasible_steps
+from features.steps_deal import Standing, Step
+from features.steps_state import people_of, usual_levels
+from features.steps_variants import moved_by_steps
+from models.calibration import sigmoid
+from models.labels import label_frame
+from models.steps_alike import COMPARED_BY, PastDeals, Seen
+from models.steps_effect import OpenDeals, Trial, Tried, driver_moves
+from models.win_model import WinModel
+from pipelines.job import Job
+from pipelines.progress import Say
+from pipelines.steps import Built, View, readable
+from serving.room import MOMENTS, PROMISES, QUALIFICATION, ROLES
+from serving.suggestions import ALIKE, OTHER, RANGES, SCHEMAS, SUGGESTIONS
+
+__all__ = ["suggestion_tables"]
+
+_MOST_SINGLES, _MOST_PAIRS = 5, 3
+_COPIED_AT_ONCE = 2_000_000
+"""Rows of activities that are copied at a time: of each deal once for every step."""
+
+_OF_PAST = {"opportunity_id", "as_of", *COMPARED_BY, *ACTIONABLE, "blockers_known"}
+"""What is read of past deals: which are alike, how far they went."""
+
+Row = dict[str, Any]
+
+
+def suggestion_tables(
+    job: Job, view: View, built: Built, model: WinModel, beside: Mapping[str, pa.Table], say: Say
+) -> dict[str, pa.Table]:
+    """What would help the open deals: the tables of `serving.suggestions.SCHEMAS` by file name.
+
+    beside: the tables of `serving.room` of the same deals. All are empty for a baseline, which cannot tell.
+    """
+    found = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
+    frame = readable(built.open, model)
+    if model.kind == "baseline" or not frame.num_rows:
+        return found
+    with open_warehouse(job.workspace) as warehouse:
+        tables = warehouse.tables(view.as_of)
+        past = built.past.select([name for name in built.past.column_names if name in _OF_PAST])
+        alike = PastDeals.of(past, label_frame(tables["opportunities"], past, view.as_of))
+        deals = _open_deals(tables, frame, model)
+        steps = _feasible(tables, view, deals, beside)
+        n_steps = sum(map(len, steps))
+        say(f"what would help {len(deals.ids):,} open deals: {n_steps:,} steps")
+        rows = _suggested(warehouse, view, built, model, deals, steps, alike)
+    compared = _compared(deals, alike)
+    return {**found, SUGGESTIONS: pa.Table.from_pylist(rows, schema=SCHEMAS[SUGGESTIONS]), **compared}
+
+
+def _open_deals(tables: Mapping[str, Any], frame: pa.Table, model: WinModel) -> OpenDeals:
+    opportunities = tables["opportunities"].select("opportunity_id", "account_id").to_pyarrow()
+    accounts = dict(zip(*(column.to_pylist() for column in opportunities.columns), strict=True))
+    ids = frame["opportunity_id"].to_pylist()
+    return OpenDeals(frame, ids, [accounts[one] for one in ids], model.log_odds(frame))
+
+
+def _feasible(
+    tables: Mapping[str, Any], view: View, deals: OpenDeals, beside: Mapping[str, pa.Table]
+) -> list[tuple[Step, ...]]:
+    """The steps that each deal lacks and a seller can take."""
+    people, levels = people_of(tables, view.as_of, deals.ids), usual_levels(tables, view.as_of)
+    rows = {name: _by_deal(beside[name]) for name in (ROLES, PROMISES, QUALIFICATION, MOMENTS)}
+    values = deals.frame.select([name for name in deals.frame.column_names if name in ACTIONABLE])
+    found = []
+    for one, held in zip(deals.ids, values.to_pylist(), strict=True):
+        standing = Standing(
+            as_of=view.as_of,
+            people=people.get(one, ()),
+            values=held,
+            roles=rows[ROLES].get(one, ()),
+            promises=rows[PROMISES].get(one, ()),
+            answers=rows[QUALIFICATION].get(one, ()),
+            moments=rows[MOMENTS].get(one, ()),
+            levels=levels,
+        )
+        found.append(feasible_steps(standing))
+    return found
+
+
+def _suggested(
+    warehouse: Warehouse, view: View, built: Built, model: WinModel, deals: OpenDeals,
+    steps: Sequence[tuple[Step, ...]], alike: PastDeals,
+) -> list[Row]:  # fmt: skip
+    """The rows of SUGGESTIONS, worked out for some deals at a time, so that memory stays bounded."""
+    tables = warehouse.tables(view.as_of)
+    work = context_of(warehouse.con, tables, view.as_of, ()).work
+    trial = Trial(warehouse.con, tables, view.calendar, built.features, model, deals, work)
+    own = {feature.name for feature in moved_by_steps(built.features)}
+    groups = alike.groups_of(deals.frame)
+    rows: list[Row] = []
+    for places in _parts(deals, steps):
+        singles = trial.singles({place: steps[place] for place in places})
+        pairs = trial.pairs(singles)
+        told = [one for place in sorted(singles) for one in _best(singles[place], pairs.get(place, []))]
+        if not told:
+            continue
+        before = deals.frame.take(pa.array([one.place for one in told]))
+        after = pa.concat_tables([one.frame for one in told])
+        moves = driver_moves(model, before, after, own=own, other=OTHER)
+        seen = [alike.seen(groups[one.place], one.tests) for one in told]
+        for one, moved, past in zip(told, moves, seen, strict=True):
+            rows.append(_row(deals, one, moved, past))
+    return _ranked(rows)
+
+
+def _row(deals: OpenDeals, one: Tried, moved: Mapping[str, float], past: Seen) -> Row:
+    """A row of SUGGESTIONS, without its rank."""
+    before = float(deals.log_odds[one.place])
+    p_before = float(sigmoid(np.array([before]))[0])
+    return {
+        "opportunity_id": deals.ids[one.place],
+        "steps": "+".join(step.id for step in one.steps),
+        "title": _title(one.steps),
+        "sentence": " ".join(step.sentence for step in one.steps),
+        "feature": one.tests[0].feature,
+        "value_before": one.headline[0],
+        "value_after": one.headline[1],
+        "p_before": p_before,
+        "p_after": p_before + one.gain,
+        "gain_log_odds": one.log_odds - before,
+        "gain_points": 100 * one.gain,
+        "similar_deals": past.deals,
+        "similar_won": past.won,
+        "seen": past.deals > 0,
+        "low": past.low,
+        "high": past.high,
+        "drivers": orjson.dumps(moved).decode(),
+    }
+
+
+def _ranked(rows: Sequence[Row]) -> list[Row]:
+    """The rows with their rank within their deal, from 1 on."""
+    ranks: Counter[str] = Counter()
+    found = []
+    for row in rows:
+        ranks[row["opportunity_id"]] += 1
+        found.append({**row, "rank": ranks[row["opportunity_id"]]})
+    return found
+
+
+def _best(singles: Sequence[Tried], pairs: Sequence[Tried]) -> list[Tried]:
+    """The best of both, the largest gain first."""
+    both = [*singles[:_MOST_SINGLES], *pairs[:_MOST_PAIRS]]
+    return sorted(both, key=lambda one: (-one.gain, len(one.steps), [step.id for step in one.steps]))
+
+
+def _title(steps: Sequence[Step]) -> str:
+    first, *others = (step.title for step in steps)
+    return "; ".join([first, *(f"{title[:1].lower()}{title[1:]}" for title in others)])
+
+
+def _compared(deals: OpenDeals, alike: PastDeals) -> dict[str, pa.Table]:
+    """Which past deals each open one is compared with, and the values seen in these."""
+    groups = alike.groups_of(deals.frame)
+    seen = {group: alike.seen(group, ()) for group in dict.fromkeys(groups)}
+    of_deals: list[Row] = [
+        {
+            "opportunity_id": one, "group_id": _id(group), "alike": seen[group].alike,
+            "alike_deals": seen[group].alike_deals, "alike_won": seen[group].alike_won,
+        }
+        for one, group in zip(deals.ids, groups, strict=True)
+    ]  # fmt: skip
+    values: list[Row] = []
+    for group in sorted(seen):
+        for feature in sorted(set(ACTIONABLE) & set(deals.frame.column_names)):
+            held = alike.range_of(group, feature)
+            if held is not None:
+                values.append({"group_id": _id(group), "feature": feature, **vars(held)})
+    made = {ALIKE: of_deals, RANGES: values}
+    return {name: pa.Table.from_pylist(rows, schema=SCHEMAS[name]) for name, rows in made.items()}
+
+
+def _parts(deals: OpenDeals, steps: Sequence[tuple[Step, ...]]) -> list[list[int]]:
+    """Places of deals, so many at a time that their copies stay few."""
+    activities = np.asarray(deals.frame["activities_ever"].to_numpy(), dtype=np.int64)
+    parts: list[list[int]] = []
+    copied = _COPIED_AT_ONCE
+    for place, held in enumerate(steps):
+        rows = len(held) * (1 + int(activities[place]))
+        if copied + rows > _COPIED_AT_ONCE:
+            parts.append([])
+            copied = 0
+        parts[-1].append(place)
+        copied += rows
+    return parts
+
+
+def _by_deal(table: pa.Table) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in table.to_pylist():
+        found.setdefault(row["opportunity_id"], []).append(row)
+    return found
+
+
+def _id(group: tuple[int, int]) -> str:
+    return f"{group[0]}-{group[1]}"
