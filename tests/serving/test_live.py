@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data.errors import PublishError
+from models.manifest import write_manifest
 from serving.deals import explain_deal, rank_deals
 from serving.live import Live, NothingPublishedError, hold
 from serving.live.memo import Memo
@@ -49,10 +50,6 @@ def test_every_deal_of_a_real_run_reads_the_same_from_memory(served: Path) -> No
     assert tuple(held.deals.score(place) for place in range(len(held.deals))) == rank_deals(opened)
     for one in held.deals.ids[:10]:
         assert held.explain(one) == explain_deal(opened, one)
-    model = held.model()
-    assert model is not None
-    assert model.version == held.model_version
-    assert held.trained_as_of == held.as_of
 
 
 def test_the_index_holds_what_is_unknown_as_nan_nat_and_none(workspace: Path) -> None:
@@ -98,6 +95,22 @@ def test_a_run_whose_model_has_no_copy_says_so_and_answers_without_it(workspace:
     assert held.model_problem == (
         "the model win-0123456789ab has no copy in this workspace; score again with `dealcast score`"
     )
+
+
+def test_a_model_whose_copy_was_altered_is_not_loaded(workspace: Path) -> None:
+    folder = workspace / "models" / "win-0123456789ab"
+    write_manifest(folder, {"model.json": b'{"trained": {"as_of": "2026-01-01"}}'}, {"version": "win-x"})
+    (folder / "model.json").write_bytes(b"{}")
+    held = hold(workspace)
+    assert held.model() is None
+    assert str(held.model_problem).startswith("the copy of the model win-0123456789ab is damaged")
+    assert held.trained_as_of is None
+
+
+def test_a_model_version_that_leads_out_of_its_folder_is_not_followed(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "elsewhere", {"model.json": b"{}"}, {"version": "x"})
+    publish(tmp_path, FIRST, publication(model_version="../elsewhere"))
+    assert hold(tmp_path).model() is None
 
 
 def test_a_changed_byte_in_any_file_keeps_a_run_from_being_held(workspace: Path) -> None:
