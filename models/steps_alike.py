@@ -116,7 +116,7 @@ class PastDeals:
         values = values[~np.isnan(values)]
         if not values.size:
             return None
-        low, high = np.percentile(values, [_LOW, _HIGH])
+        low, high = np.percentile(values, [_LOW, _HIGH], method="inverted_cdf")
         return Range(float(values.min()), float(low), float(high), float(values.max()))
 
     def _group(self, cell: int) -> Group:
@@ -155,7 +155,7 @@ class PastDeals:
         (np.maximum if test.up else np.minimum).at(furthest, place, values)
         if furthest.size < _FEW:
             return float(furthest.min()), float(furthest.max())
-        low, high = np.percentile(furthest, [_LOW, _HIGH])
+        low, high = np.percentile(furthest, [_LOW, _HIGH], method="inverted_cdf")
         return float(low), float(high)
 
     def _rows(self, group: Group) -> IntArray:

@@ -29,6 +29,7 @@ from pipelines.job import Job
 from pipelines.progress import Say
 from pipelines.screen import screen_tables
 from pipelines.steps import Built, View, published_before, readable, score_open
+from pipelines.suggesting import with_suggestions
 from serving.closings import closed_deals
 from serving.forecast import CLOSED_FILE, forecast_tables, has_forecast
 from serving.forecast_book import ABOUT, forecast_about, rates_at, standing_of
@@ -64,6 +65,7 @@ def publish_run(
     """
     made = forecast_publication(job, view, built, model, parts, warnings, say)
     made = with_changes(job, view, built, model, made, say)
+    made = with_suggestions(job, view, built, model, made, say)
     publish(job.workspace, job.run_id, made)
     return open_published(job.workspace, job.run_id)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ from models.win_model import WinModel
 from pipelines.job import Job
 from pipelines.progress import Say
 from pipelines.steps import Built, View, readable
+from serving.publish import Publication
 from serving.room import MOMENTS, PROMISES, QUALIFICATION, ROLES
 from serving.suggestions import ALIKE, OTHER, RANGES, SCHEMAS, SUGGESTIONS
 
-__all__ = ["suggestion_tables"]
+__all__ = ["suggestion_tables", "with_suggestions"]
 
 _MOST_SINGLES, _MOST_PAIRS = 5, 3
 _COPIED_AT_ONCE = 2_000_000
@@ -36,6 +38,17 @@ _OF_PAST = {"opportunity_id", "as_of", *COMPARED_BY, *ACTIONABLE, "blockers_know
 """What is read of past deals: which are alike, how far they went."""
 
 Row = dict[str, Any]
+
+
+def with_suggestions(
+    job: Job, view: View, built: Built, model: WinModel, publication: Publication, say: Say
+) -> Publication:
+    """The publication with what would help each of its deals."""
+    made = suggestion_tables(job, view, built, model, publication.beside, say)
+    ranges = {RANGES: made.pop(RANGES)}
+    return replace(
+        publication, beside={**publication.beside, **made}, further={**publication.further, **ranges}
+    )
 
 
 def suggestion_tables(
