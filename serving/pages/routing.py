@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from serving.pages import deal, deals, home
+from serving.pages import customer, deal, deals, home, qualify, renewals
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-for subject in (home, deals, deal):
+for subject in (home, deals, deal, renewals, qualify, customer):
     router.include_router(subject.router)

@@ -23,6 +23,12 @@ class QuestionText:
     asks: Mapping[str, str]
     levels: tuple[str, str, str, str, str]
 
+    def options(self) -> tuple[tuple[int, str], ...]:
+        """The levels to choose from, each with its meaning."""
+        return tuple(
+            (level, f"{level}: {meaning}") for level, meaning in zip(LEVELS, self.levels, strict=True)
+        )
+
 
 def _text(name: str, title: str, vendor: str, customer: str, *levels: str) -> QuestionText:
     zero, one, two, three, four = levels
@@ -83,7 +89,7 @@ def agreement(vendor: int, customer: int) -> str:
     """How two answers to one question stand to each other, in words.
 
     >>> agreement(3, 3), agreement(3, 2), agreement(4, 1), agreement(0, 0)
-    ('agreed', 'agreed within a level', 'our side is 3 levels more confident', 'unknown to both')
+    ('agreed', 'agreed within a level', 'the vendor is 3 levels more confident', 'unknown to both')
     """
     gap = vendor - customer
     if not vendor and not customer:
@@ -92,4 +98,4 @@ def agreement(vendor: int, customer: int) -> str:
         return "agreed"
     if abs(gap) <= AGREED_WITHIN:
         return "agreed within a level"
-    return f"{'our side' if gap > 0 else 'the customer'} is {abs(gap)} levels more confident"
+    return f"the {'vendor' if gap > 0 else 'customer'} is {abs(gap)} levels more confident"

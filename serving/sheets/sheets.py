@@ -21,8 +21,8 @@ from serving.sheets.views import Half, Round, SheetLine, SheetView
 from serving.store import Store
 
 __all__ = [
-    "ConflictError", "Side", "new_round", "open_sheet", "read_sheet", "save_draft", "sheet_lines",
-    "sheet_of_deal", "submit", "take_back",
+    "ConflictError", "Side", "last_vendor_name", "new_round", "open_sheet", "read_sheet", "save_draft",
+    "sheet_lines", "sheet_of_deal", "submit", "take_back",
 ]  # fmt: skip
 
 Side = Literal["vendor", "customer"]
@@ -71,6 +71,13 @@ def sheet_of_deal(store: Store, opportunity_id: str) -> str | None:
     """The id of the deal's sheet, None if it has none."""
     with store.reading() as con:
         return con.scalar(sa.select(sheets.c.sheet_id).where(sheets.c.opportunity_id == opportunity_id))
+
+
+def last_vendor_name(store: Store) -> str:
+    """Our name as it was typed on the sheet begun last; empty if there is none."""
+    with store.reading() as con:
+        found = con.scalar(sa.select(sheets.c.vendor_name).order_by(sheets.c.created_at.desc()).limit(1))
+    return found or ""
 
 
 def sheet_lines(store: Store, opportunity_ids: Collection[str]) -> tuple[SheetLine, ...]:

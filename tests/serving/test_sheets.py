@@ -75,7 +75,7 @@ def test_once_both_are_in_both_see_both_with_the_gaps(store: Store, sheet: str) 
             ("means", 0, "agreed"),
             ("decision_process", 0, "agreed"),
             ("why", 0, "agreed"),
-            ("when", 2, "our side is 2 levels more confident"),
+            ("when", 2, "the vendor is 2 levels more confident"),
         ]
         assert view.n_agreed == 3
 
