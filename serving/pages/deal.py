@@ -11,13 +11,15 @@ from serving.api.deal_parts import DealView
 from serving.pages import words
 from serving.pages.charting import Chart
 from serving.pages.deal_charts import timing_chart, timing_rows, waterfall_chart, waterfall_rows
-from serving.pages.deal_words import asked_of, heat_of, phases_of, roles_by_part
+from serving.pages.deal_words import EXPECTED, asked_of, heat_of, phases_of, roles_by_part
 from serving.pages.render import page
 
 __all__ = ["router"]
 
 router = APIRouter()
 _MISSING_SHOWN = 3
+_WORTH_NAMING = 0.3
+"""Share of won deals alike from which a missing role is named first thing."""
 
 
 @router.get("/deals/{opportunity_id}")
@@ -28,8 +30,9 @@ def deal_page(request: Request, seen: Annotated[Seen, allow("deals")], opportuni
         request, "deal.html", seen,
         view=view, deal=view.deal,
         waterfall=_waterfall(view), timing=_timing(view),
-        missing=[one for one in view.roles if one.missing][:_MISSING_SHOWN],
-        parts=roles_by_part(view.roles), heat=heat_of,
+        missing=[one for one in view.roles if one.missing and (one.expected_share or 0) >= _WORTH_NAMING]
+        [:_MISSING_SHOWN],
+        parts=roles_by_part(view.roles), heat=heat_of, expected=EXPECTED,
         phases=phases_of(view.spiral), ways_out=[one for one in view.spiral.steps if one.kind == "way_out"],
         asked=asked_of(view.qualification),
         largest=max((abs(one.log_odds) for one in (*view.speaks_for, *view.speaks_against)), default=0.0),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from serving.api.deal_parts import QualificationAnswer, RoleAnswer, SpiralAnswer, SpiralStep
 
-__all__ = ["HEAT", "Asked", "Phase", "asked_of", "heat_of", "phases_of", "roles_by_part"]
+__all__ = ["EXPECTED", "HEAT", "Asked", "Phase", "asked_of", "heat_of", "phases_of", "roles_by_part"]
 
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "Decide": ("economic_buyer", "decision_maker", "executive_sponsor"),
@@ -24,6 +24,8 @@ _QUESTIONS: Mapping[str, str] = {
     "why": "Why: which problem, worth how much?",
     "when": "When: by which date, because of what?",
 }
+EXPECTED = 0.5
+"""Share of won deals alike from which a role that nobody met is marked as missing."""
 HEAT = ("none", "little", "some", "much", "most")
 """How much contact there was with a role: none, up to 2 touchpoints, up to 5, up to 10, more."""
 _UP_TO = (0, 2, 5, 10)

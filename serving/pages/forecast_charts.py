@@ -1,0 +1,191 @@
+"""Charts of the forecast: fans by period, what moved it since the run before, with and without a scenario."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cache
+from typing import Any
+
+import altair as alt
+
+from serving.api.forecast_parts import ChangePart, Figure
+from serving.pages import words
+from serving.pages.charting import AGAINST, FOR, MUTED, Chart, Row, base, filled, spec_of
+
+__all__ = ["PARTS", "change_chart", "change_rows", "fan_chart", "fan_rows", "period_label", "scenario_chart"]
+
+PARTS: Mapping[str, str] = {
+    "bookings": "Bookings of new business",
+    "open_deals": "of it, deals open today",
+    "not_yet_created": "of it, deals not created yet",
+    "renewals": "Renewals",
+    "consumption": "Consumption",
+}
+_ROW_HEIGHT = 26
+_COLUMNS = (
+    ("label", "Period", ""), ("p10", "P10", "money"), ("p50", "P50", "money"), ("mean", "Mean", "money"),
+    ("p90", "P90", "money"),
+)  # fmt: skip
+_AXIS = alt.Axis(format="~s", tickCount=5)
+
+
+def period_label(period: str) -> str:
+    """A month, a quarter or a span of months as people read it.
+
+    >>> period_label("2026-03"), period_label("2026-Q1"), period_label("2026-01..2026-12")
+    ('Mar 2026', 'Q1 2026', 'Jan 2026 to Dec 2026')
+    """
+    if ".." in period:
+        first, _, last = period.partition("..")
+        return f"{period_label(first)} to {period_label(last)}"
+    year, _, rest = period.partition("-")
+    if rest.startswith("Q"):
+        return f"{rest} {year}"
+    return f"{date(int(year), int(rest), 1):%b %Y}" if rest.isdigit() else words.printable(period)
+
+
+def fan_rows(figures: Sequence[Figure], part: str, period_kind: str) -> list[dict[str, Any]]:
+    """The total of a part by period: label, mean, P10, P50 and P90."""
+    return [
+        {"label": period_label(one.period), "mean": one.mean, "p10": one.p10, "p50": one.p50, "p90": one.p90}
+        for one in figures
+        if one.part == part and one.level == "total" and one.period_kind == period_kind
+    ]
+
+
+def fan_chart(rows: Sequence[Row], part: str, whole: Figure | None, currency: str | None) -> Chart:
+    """What is expected period by period, with the range that eight in ten outcomes fall into."""
+    title = PARTS[part]
+    if whole is not None:
+        title += f": {words.short_money(whole.mean, currency)} expected"
+    note = f"Line: mean. Band: P10 to P90, eight in ten outcomes. In {currency}."
+    return Chart(f"fan-{part}", title, note, filled(_fan(), rows), _COLUMNS, rows)
+
+
+def change_rows(change: ChangePart) -> list[dict[str, Any]]:
+    """The steps from the run before to this one: step, low, high, value, way, place."""
+    steps = [("Run before", change.before, change.before, change.before, "whole")]
+    at = change.before
+    for term in change.terms:
+        steps.append(
+            (term.title, at, at + term.amount, term.amount, "for" if term.amount >= 0 else "against")
+        )
+        at += term.amount
+    steps.append(("This run", change.after, change.after, change.after, "whole"))
+    return [
+        {
+            "step": title, "low": min(begins, ends), "high": max(begins, ends), "value": value, "way": way,
+            "place": place,
+            "label": words.short_money(value) if way == "whole" else ("+" if value > 0 else "") + words.short_money(value),
+        }
+        for place, (title, begins, ends, value, way) in enumerate(steps)
+    ]  # fmt: skip
+
+
+def change_chart(change: ChangePart, currency: str | None) -> Chart:
+    """What moved a part since the run before, cause by cause."""
+    rows = change_rows(change)
+    columns = (("step", "Cause", ""), ("value", f"Amount ({currency})", "money"))
+    moved = words.money(change.after - change.before, currency, signed=True)
+    title = f"{PARTS[change.part]}: {moved} since the run before"
+    spec = filled(_change(), rows, height=_ROW_HEIGHT * len(rows) + 10)
+    return Chart(
+        f"change-{change.part}",
+        title,
+        f"In {currency}, over the months that both runs forecast.",
+        spec,
+        columns,
+        rows,
+    )
+
+
+def scenario_chart(without: Sequence[Row], changed: Sequence[Row], part: str, currency: str | None) -> Chart:
+    """A part by period with and without the scenario."""
+    rows = [
+        {**row, "of": name}
+        for name, held in (("as it stands", without), ("with the changes", changed))
+        for row in held
+    ]
+    columns = (
+        ("label", "Period", ""),
+        ("of", "Forecast", ""),
+        ("mean", "Mean", "money"),
+        ("p10", "P10", "money"),
+        ("p90", "P90", "money"),
+    )
+    note = f"Means by period, in {currency}; bands P10 to P90."
+    return Chart(
+        "scenario",
+        f"{PARTS[part]}, with and without the changes",
+        note,
+        filled(_scenario(), rows),
+        columns,
+        rows,
+    )
+
+
+@cache
+def _fan() -> Row:
+    def drawn() -> Any:
+        x = alt.X("label:N", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap=True))
+        tips = [alt.Tooltip("label:N", title="period"),
+                *(alt.Tooltip(f"{name}:Q", title=name.upper() if name != "mean" else name, format=",.0f")
+                  for name in ("p10", "p50", "mean", "p90"))]  # fmt: skip
+        band = base(x=x, y=alt.Y("p10:Q", title="amount", axis=_AXIS), y2="p90:Q").mark_area(
+            color=FOR, opacity=0.18
+        )
+        middle = base(x=x, y="p50:Q").mark_line(color=FOR, strokeWidth=1, strokeDash=[3, 3])
+        line = base(x=x, y="mean:Q", tooltip=tips).mark_line(
+            color=FOR, strokeWidth=2.5, point={"color": FOR, "size": 45, "filled": True}
+        )
+        return alt.layer(band, middle, line)
+
+    return spec_of(drawn, height=220)
+
+
+@cache
+def _change() -> Row:
+    def drawn() -> Any:
+        colour = alt.Color(
+            "way:N", legend=None,
+            scale=alt.Scale(domain=["for", "against", "whole"], range=[FOR, AGAINST, MUTED]),
+        )  # fmt: skip
+        y = alt.Y("step:N", sort=alt.EncodingSortField("place", op="min"), title=None,
+                  axis=alt.Axis(labelLimit=220, ticks=False, domain=False))  # fmt: skip
+        x = alt.X("low:Q", title="amount", axis=_AXIS, scale=alt.Scale(zero=False, nice=False, padding=48))
+        tips = [alt.Tooltip("step:N", title="cause"), alt.Tooltip("value:Q", title="amount", format="+,.0f")]
+        bars = (
+            base(y=y)
+            .transform_filter("datum.way != 'whole'")
+            .mark_bar(height=15, cornerRadius=2)
+            .encode(x=x, x2="high:Q", color=colour, tooltip=tips)
+        )
+        ends = (
+            base(y=y)
+            .transform_filter("datum.way == 'whole'")
+            .mark_point(shape="diamond", size=110, filled=True)
+            .encode(x=x, color=colour, tooltip=tips)
+        )
+        said = base(y=y).mark_text(align="left", dx=7).encode(x="high:Q", text="label:N")
+        return alt.layer(bars, ends, said)
+
+    return spec_of(drawn, height=200)
+
+
+@cache
+def _scenario() -> Row:
+    def drawn() -> Any:
+        x = alt.X("label:N", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap=True))
+        names = ["as it stands", "with the changes"]
+        colour = alt.Color("of:N", title=None, scale=alt.Scale(domain=names, range=["var(--other)", FOR]))
+        band = base(x=x, y=alt.Y("p10:Q", title="amount", axis=_AXIS), y2="p90:Q", color=colour).mark_area(
+            opacity=0.14
+        )
+        line = base(
+            x=x, y="mean:Q", color=colour,
+            strokeDash=alt.StrokeDash("of:N", title=None, scale=alt.Scale(domain=names, range=[[4, 3], [1, 0]])),
+            tooltip=[alt.Tooltip("label:N", title="period"), alt.Tooltip("of:N", title="forecast"),
+                     alt.Tooltip("mean:Q", title="mean", format=",.0f")],
+        ).mark_line(strokeWidth=2.5)  # fmt: skip
+        return alt.layer(band, line)
+
+    return spec_of(drawn, height=240)
