@@ -27,6 +27,7 @@ from pipelines.consuming import UsePart
 from pipelines.contracts import RenewalPart
 from pipelines.job import Job
 from pipelines.progress import Say
+from pipelines.records import with_records
 from pipelines.screen import screen_tables
 from pipelines.steps import Built, View, published_before, readable, score_open
 from pipelines.suggesting import with_suggestions
@@ -65,6 +66,7 @@ def publish_run(
     """
     made = forecast_publication(job, view, built, model, parts, warnings, say)
     made = with_changes(job, view, built, model, made, say)
+    made = with_records(job, view, built, made, say)
     made = with_suggestions(job, view, built, model, made, say)
     publish(job.workspace, job.run_id, made)
     return open_published(job.workspace, job.run_id)

@@ -26,6 +26,8 @@ MANIFEST = "manifest.json"
 MANIFEST_SUM = "manifest.json.sha256"
 _SCHEMA_VERSION = 1
 _TOLERANCE = 1e-6
+_ROWS_OF_RECORDS = 4096
+"""Rows of a row group of `records_` files, so that one deal is read without the others."""
 _LARGEST_LOGIT = 15.0
 """Beyond this size a probability in double precision no longer holds its log-odds to the tolerance."""
 
@@ -154,7 +156,8 @@ def _write_files(folder: Path, run_id: str, publication: Publication) -> dict[st
     files = {}
     for name, table in publication.files().items():
         path = folder / name
-        pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+        rows = _ROWS_OF_RECORDS if name.startswith("records_") else None
+        pq.write_table(table, path, compression="zstd", write_page_checksum=True, row_group_size=rows)
         with path.open("rb") as file:
             os.fsync(file.fileno())
         files[name] = {
