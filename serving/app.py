@@ -7,21 +7,20 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
 from data.settings import Settings
 from serving import api, pages
 from serving.access.access import Access, utc_now
-from serving.access.gate import Guarded, allow
+from serving.access.gate import allow
 from serving.access.routes import router as ways_in
 from serving.live import HeldRun, Live
 from serving.live.freshness import run_notices
-from serving.pages.render import STATIC
+from serving.pages.errors import error_page
 from serving.store import Store
 from serving.web.bodies import BodyLimit
-from serving.web.errors import Catch, ErrorPage, install_errors
+from serving.web.errors import Catch, install_errors
 from serving.web.headers import HostCheck, SecurityHeaders, allowed_hosts
 from serving.web.log import AUDIT_FILE, AuditFile, RequestLog
 from serving.web.rates import RateLimit
@@ -56,12 +55,10 @@ def create_app(
     app.state.store = store
     app.state.now = now
     app.state.access = Access(settings, store, clock=now)
-    page: ErrorPage | None = getattr(pages, "error_page", None)
-    install_errors(app, page)
+    install_errors(app, error_page)
     app.include_router(ways_in)
     app.include_router(api.router)
     app.include_router(pages.router)
-    app.mount("/static", Guarded(StaticFiles(directory=STATIC)), name="static")
     _describe(app)
     return app
 
