@@ -40,7 +40,7 @@ def period_label(period: str) -> str:
     year, _, rest = period.partition("-")
     if rest.startswith("Q"):
         return f"{rest} {year}"
-    return f"{date(int(year), int(rest), 1):%b %Y}" if rest.isdigit() else words.printable(period)
+    return f"{date(int(year), int(rest), 1):%b %Y}" if rest.isdigit() else period
 
 
 def fan_rows(figures: Sequence[Figure], part: str, period_kind: str) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def fan_rows(figures: Sequence[Figure], part: str, period_kind: str) -> list[dic
     return [
         {"label": period_label(one.period), "mean": one.mean, "p10": one.p10, "p50": one.p50, "p90": one.p90}
         for one in figures
-        if one.part == part and one.level == "total" and one.period_kind == period_kind
+        if one.part == part and one.level == "total" and one.period_kind == period_kind and not one.hidden
     ]
 
 
@@ -75,7 +75,7 @@ def change_rows(change: ChangePart) -> list[dict[str, Any]]:
         {
             "step": title, "low": min(begins, ends), "high": max(begins, ends), "value": value, "way": way,
             "place": place,
-            "label": words.short_money(value) if way == "whole" else ("+" if value > 0 else "") + words.short_money(value),
+            "label": ("+" if way == "for" else "") + words.short_money(value),
         }
         for place, (title, begins, ends, value, way) in enumerate(steps)
     ]  # fmt: skip
@@ -91,7 +91,7 @@ def change_chart(change: ChangePart, currency: str | None) -> Chart:
     return Chart(
         f"change-{change.part}",
         title,
-        f"In {currency}, over the months that both runs forecast.",
+        f"In {currency}; from the run before to this one, cause by cause.",
         spec,
         columns,
         rows,
@@ -150,7 +150,7 @@ def _change() -> Row:
             scale=alt.Scale(domain=["for", "against", "whole"], range=[FOR, AGAINST, MUTED]),
         )  # fmt: skip
         y = alt.Y("step:N", sort=alt.EncodingSortField("place", op="min"), title=None,
-                  axis=alt.Axis(labelLimit=220, ticks=False, domain=False))  # fmt: skip
+                  axis=alt.Axis(labelLimit=260, ticks=False, domain=False))  # fmt: skip
         x = alt.X("low:Q", title="amount", axis=_AXIS, scale=alt.Scale(zero=False, nice=False, padding=48))
         tips = [alt.Tooltip("step:N", title="cause"), alt.Tooltip("value:Q", title="amount", format="+,.0f")]
         bars = (
@@ -176,13 +176,15 @@ def _scenario() -> Row:
     def drawn() -> Any:
         x = alt.X("label:N", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap=True))
         names = ["as it stands", "with the changes"]
-        colour = alt.Color("of:N", title=None, scale=alt.Scale(domain=names, range=["var(--other)", FOR]))
+        dashes = alt.Scale(domain=names, range=[[4, 3], [1, 0]])
+        colour = alt.Color("of:N", title=None, scale=alt.Scale(domain=names, range=["var(--second)", FOR]),
+                           legend=alt.Legend(symbolType="stroke", symbolOpacity=1))  # fmt: skip
         band = base(x=x, y=alt.Y("p10:Q", title="amount", axis=_AXIS), y2="p90:Q", color=colour).mark_area(
             opacity=0.14
         )
         line = base(
             x=x, y="mean:Q", color=colour,
-            strokeDash=alt.StrokeDash("of:N", title=None, scale=alt.Scale(domain=names, range=[[4, 3], [1, 0]])),
+            strokeDash=alt.StrokeDash("of:N", title=None, scale=dashes),
             tooltip=[alt.Tooltip("label:N", title="period"), alt.Tooltip("of:N", title="forecast"),
                      alt.Tooltip("mean:Q", title="mean", format=",.0f")],
         ).mark_line(strokeWidth=2.5)  # fmt: skip

@@ -15,3 +15,12 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   }
 });
+
+// Sliders say their value while they move.
+for (const slider of document.querySelectorAll("input[type=range][data-shows]")) {
+  const shown = document.getElementById(slider.dataset.shows);
+  slider.addEventListener("input", () => {
+    const value = Number(slider.value);
+    shown.textContent = `${value < 0 ? "−" : "+"}${Math.abs(value)} %`;
+  });
+}
