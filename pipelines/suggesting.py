@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from data.warehouse import Warehouse, open_warehouse
 from features.actionable import ACTIONABLE
+from features.catalogue import STREAMS
 from features.context import context_of
+from features.feature import Learnt
 from features.steps import feasible_steps
 from features.steps_deal import Standing, Step
 from features.steps_state import people_of, usual_levels
-from features.steps_variants import moved_by_steps
 from models.calibration import sigmoid
 from models.labels import label_frame
 from models.steps_alike import COMPARED_BY, PastDeals, Seen
@@ -23,10 +24,11 @@ from models.steps_effect import OpenDeals, Trial, Tried, driver_moves
 from models.win_model import WinModel
 from pipelines.job import Job
 from pipelines.progress import Say
+from pipelines.screen import records_of
 from pipelines.steps import Built, View, readable
 from serving.publish import Publication
 from serving.room import MOMENTS, PROMISES, QUALIFICATION, ROLES
-from serving.suggestions import ALIKE, OTHER, RANGES, SCHEMAS, SUGGESTIONS
+from serving.suggestions import ALIKE, OTHER, RANGES, SCHEMAS, SOURCES, SUGGESTIONS
 
 __all__ = ["suggestion_tables", "with_suggestions"]
 
@@ -45,9 +47,9 @@ def with_suggestions(
 ) -> Publication:
     """The publication with what would help each of its deals."""
     made = suggestion_tables(job, view, built, model, publication.beside, say)
-    ranges = {RANGES: made.pop(RANGES)}
+    of_deals = {name: made.pop(name) for name in (SUGGESTIONS, ALIKE)}
     return replace(
-        publication, beside={**publication.beside, **made}, further={**publication.further, **ranges}
+        publication, beside={**publication.beside, **of_deals}, further={**publication.further, **made}
     )
 
 
@@ -72,7 +74,8 @@ def suggestion_tables(
         say(f"what would help {len(deals.ids):,} open deals: {n_steps:,} steps")
         rows = _suggested(warehouse, view, built, model, deals, steps, alike)
     compared = _compared(deals, alike)
-    return {**found, SUGGESTIONS: pa.Table.from_pylist(rows, schema=SCHEMAS[SUGGESTIONS]), **compared}
+    suggested = pa.Table.from_pylist(rows, schema=SCHEMAS[SUGGESTIONS])
+    return {**found, **compared, SUGGESTIONS: suggested, SOURCES: _sources(built)}
 
 
 def _open_deals(tables: Mapping[str, Any], frame: pa.Table, model: WinModel) -> OpenDeals:
@@ -113,7 +116,8 @@ def _suggested(
     tables = warehouse.tables(view.as_of)
     work = context_of(warehouse.con, tables, view.as_of, ()).work
     trial = Trial(warehouse.con, tables, view.calendar, built.features, model, deals, work)
-    own = {feature.name for feature in moved_by_steps(built.features)}
+    catalogue = {feature.name: feature for feature in built.features}
+    own = {name for name, feature in catalogue.items() if records_of(feature, catalogue) == "deal"}
     groups = alike.groups_of(deals.frame)
     rows: list[Row] = []
     for places in _parts(deals, steps):
@@ -196,6 +200,18 @@ def _compared(deals: OpenDeals, alike: PastDeals) -> dict[str, pa.Table]:
                 values.append({"group_id": _id(group), "feature": feature, **vars(held)})
     made = {ALIKE: of_deals, RANGES: values}
     return {name: pa.Table.from_pylist(rows, schema=SCHEMAS[name]) for name, rows in made.items()}
+
+
+def _sources(built: Built) -> pa.Table:
+    """The canonical tables that each feature is computed from."""
+    catalogue = {feature.name: feature for feature in built.features}
+    rows: list[Row] = []
+    for name, feature in catalogue.items():
+        read = feature.value.reads if isinstance(feature.value, Learnt) else (name,)
+        parts = [part for one in read if one in catalogue for part in catalogue[one].evidence_parts()]
+        sources = sorted({STREAMS[part.stream].source for part in parts})
+        rows += [{"feature": name, "source": source} for source in sources]
+    return pa.Table.from_pylist(rows, schema=SCHEMAS[SOURCES])
 
 
 def _parts(deals: OpenDeals, steps: Sequence[tuple[Step, ...]]) -> list[list[int]]:

@@ -16,8 +16,8 @@ from serving.deals import rows_of
 from serving.published import Published
 
 __all__ = [
-    "ALIKE", "ASSOCIATION", "OTHER", "RANGES", "SCHEMAS", "SUGGESTIONS", "Alike", "Suggestion", "alike_of",
-    "no_suggestions", "suggestion_of", "suggestions",
+    "ALIKE", "ASSOCIATION", "OTHER", "RANGES", "SCHEMAS", "SOURCES", "SUGGESTIONS", "Alike", "Suggestion",
+    "alike_of", "no_suggestions", "suggestion_of", "suggestions",
 ]  # fmt: skip
 
 SUGGESTIONS = "win_suggestions.parquet"
@@ -26,6 +26,8 @@ ALIKE = "win_alike.parquet"
 """Which past deals each open deal is compared with: one row per deal."""
 RANGES = "win_ranges.parquet"
 """By group of past deals and feature, the values seen: `group_id`, then `models.steps_alike.Range`."""
+SOURCES = "win_sources.parquet"
+"""The canonical tables that each feature is computed from: a row for each pair."""
 
 ASSOCIATION = (
     "What went together in past deals, as the model learnt it: an association, not proof that the step "
@@ -66,8 +68,10 @@ _VALUES: Any = [
     ("feature", pa.string()),
     *((name, pa.float64()) for name in ("smallest", "low", "high", "largest")),
 ]
+_MADE_OF: Any = [("feature", pa.string()), ("source", pa.string())]
 SCHEMAS: dict[str, Any] = {
-    SUGGESTIONS: pa.schema(_WORKED_OUT), ALIKE: pa.schema(_COMPARED), RANGES: pa.schema(_VALUES)
+    SUGGESTIONS: pa.schema(_WORKED_OUT), ALIKE: pa.schema(_COMPARED), RANGES: pa.schema(_VALUES),
+    SOURCES: pa.schema(_MADE_OF),
 }  # fmt: skip
 
 
