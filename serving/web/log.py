@@ -84,6 +84,9 @@ class RequestLog:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status < 400 and _is_audited(scope):
+                    # before the client hears of it: what is not on record did not happen
+                    self._audit.write({"at": self._now().isoformat(), **_fields(scope, request_id, status)})
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
             else:
                 sent += len(message.get("body", b""))
@@ -93,8 +96,6 @@ class RequestLog:
             await self._app(scope, receive, counted)
         finally:
             fields = _fields(scope, request_id, status)
-            if status < 400 and _is_audited(scope, fields):
-                self._audit.write({"at": self._now().isoformat(), **fields})
             fields |= {"bytes": sent, "ms": round((time.perf_counter() - begun) * 1000, 2)}
             _LOG.info("request", extra={"fields": fields})
 
@@ -110,26 +111,30 @@ def log_to(path: Path) -> logging.Handler:
 
 
 def _fields(scope: Scope, request_id: str, status: int) -> dict[str, Any]:
-    actor = scope.get("state", {}).get("actor")
-    route = scope.get("route")
     found: dict[str, Any] = {
         "request_id": request_id,
         "method": scope["method"],
-        "route": getattr(route, "path", None) or "(none)",
+        "route": _route(scope),
         "status": status,
-        "actor": getattr(actor, "user_id", None),
+        "actor": getattr(scope.get("state", {}).get("actor"), "user_id", None),
         "client": scope["client"][0] if scope.get("client") else None,
     }
     about = {
-        name: value
-        for name, value in scope.get("path_params", {}).items()
-        if name not in _SECRET_PARAMETERS and route is not None
+        name: value for name, value in scope.get("path_params", {}).items() if name not in _SECRET_PARAMETERS
     }
     return found | ({"about": about} if about else {})
 
 
-def _is_audited(scope: Scope, fields: Mapping[str, Any]) -> bool:
-    return scope["method"] not in SAFE_METHODS or "export" in str(fields["route"])
+def _route(scope: Scope) -> str:
+    """The address with parameters' names in place of their values, some of which are secret."""
+    if "endpoint" not in scope:
+        return "(none)"
+    names = {str(value): name for name, value in scope.get("path_params", {}).items()}
+    return "/".join(f"{{{names[part]}}}" if part in names else part for part in str(scope["path"]).split("/"))
+
+
+def _is_audited(scope: Scope) -> bool:
+    return scope["method"] not in SAFE_METHODS or "export" in str(scope["path"])
 
 
 def _line(fields: Mapping[str, Any]) -> str:
