@@ -11,15 +11,15 @@ from models.forecast.change import Standing
 from models.forecast.groups import TOTAL
 from models.forecast.shocks import BOOKINGS, NOT_YET_CREATED, OPEN_DEALS, PARTS
 from serving.access.gate import Seen, allow
-from serving.api.cells import Withheld, held_standing, withheld_keys
+from serving.access.suppress import seen_figures
 from serving.api.forecast_change import change_parts
 from serving.api.forecast_parts import Figure, ForecastQuery, ForecastView, LeftOut
 from serving.api.stamped import answer, stamp
 from serving.forecast import BOOKINGS_FILE, SUMMARY_FILE, Forecast, forecast, has_forecast
-from serving.forecast_book import ABOUT
+from serving.forecast_book import ABOUT, standing_of
 from serving.live import HeldRun
 
-__all__ = ["figures_of", "forecast_view", "held_forecast", "router", "shown_figures"]
+__all__ = ["figures_of", "forecast_view", "held_forecast", "held_standing", "router", "shown_figures"]
 
 router = APIRouter(tags=["forecast"])
 
@@ -41,7 +41,7 @@ def forecast_view(seen: Seen, query: ForecastQuery) -> ForecastView:
     about, standing = run.manifest["about"][ABOUT], held_standing(run)
     horizon = query.horizon if query.horizon != about["horizon_months"] else None
     rows = _published(run) if horizon is None else figures_of(held_forecast(run, horizon), query.by)
-    figures, withheld = shown_figures(seen, standing, rows, query)
+    figures = shown_figures(seen, rows, query)
     return ForecastView(
         **stamp(run),
         published=True,
@@ -50,7 +50,7 @@ def forecast_view(seen: Seen, query: ForecastQuery) -> ForecastView:
         draws=about["draws"],
         levels=_levels(run),
         figures=figures,
-        withheld=withheld,
+        withheld=sum(one.hidden for one in figures),
         left_out=tuple(LeftOut(reason=why, rows=n) for why, n in standing.book.left_out.items()),
         notes=tuple(about["notes"]),
         width_source=standing.book.shocks.source,
@@ -82,18 +82,23 @@ def figures_of(made: Forecast, by: Sequence[str]) -> list[Row]:
     return [dict(zip(figures, row, strict=True)) for row in zip(*figures.values(), strict=True)]
 
 
-def shown_figures(
-    seen: Seen, standing: Standing, rows: Iterable[Row], query: ForecastQuery
-) -> tuple[tuple[Figure, ...], int]:
-    """The rows that the query asks for and the viewer may see, and how many keys are withheld."""
-    closed = withheld_keys(seen, standing, query.part or PARTS, query.by)
+def shown_figures(seen: Seen, rows: Iterable[Row], query: ForecastQuery) -> tuple[Figure, ...]:
+    """The rows that the query asks for; those that the viewer may not see without their figures."""
     order = {level: place for place, level in enumerate((TOTAL, *query.by))}
-    kept = [row for row in rows if _asked(row, query, order) and not _withheld(row, closed)]
+    kept = [dict(row) for row in rows if _asked(row, query, order)]
     kept.sort(key=lambda row: (PARTS.index(row["part"]), order[row["level"]]))
     names = list(Figure.model_fields)
-    return (
-        tuple(Figure(**{name: row[name] for name in names}) for row in kept),
-        sum(len(keys) for keys in closed.values()),
+    return tuple(Figure(**{name: row[name] for name in names}) for row in seen_figures(seen, kept))
+
+
+def held_standing(run: HeldRun) -> Standing:
+    """The book of the run's forecast, made once. The run has a forecast."""
+    return run.memo(
+        "standing",
+        lambda: standing_of(
+            lambda name: run.table(name) if run.has(name) else None, run.as_of, run.manifest["about"][ABOUT]
+        ),
+        large=True,
     )
 
 
@@ -112,10 +117,6 @@ def _asked(row: Row, query: ForecastQuery, order: Mapping[str, int]) -> bool:
         and (not query.period or row["period_kind"] in query.period)
         and (not query.part or row["part"] in query.part)
     )
-
-
-def _withheld(row: Row, closed: Withheld) -> bool:
-    return row["key"] in closed.get((row["part"], row["level"]), frozenset())
 
 
 def _published(run: HeldRun) -> Sequence[Row]:

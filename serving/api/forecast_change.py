@@ -3,12 +3,12 @@
 from typing import Any
 
 from serving.access.gate import Seen
+from serving.access.suppress import seen_terms
 from serving.api.forecast_parts import ChangePart, ChangeTerm
 from serving.forecast import CHANGE_FILE
 
 __all__ = ["change_parts", "change_rows"]
 
-_POOLED, _POOLED_TITLE = "others", "other causes"
 Row = dict[str, Any]
 
 
@@ -21,19 +21,10 @@ def change_parts(seen: Seen) -> tuple[ChangePart, ...]:
 
 
 def change_rows(seen: Seen) -> list[Row]:
-    """The published rows; where single deals are not seen, without their names, and small terms pooled.
-
-    A term of fewer deals than the smallest cell is joined with the next smallest until together they are one.
-    """
+    """The published rows, as the viewer may see them."""
     if not seen.run.has(CHANGE_FILE):
         return []
-    rows: list[Row] = seen.run.table(CHANGE_FILE).to_pylist()
-    if seen.scope.single_deals:
-        return rows
-    found: list[Row] = []
-    for part in dict.fromkeys(row["part"] for row in rows):
-        found += _pooled([row for row in rows if row["part"] == part], seen.scope.min_cell)
-    return found
+    return seen_terms(seen, seen.run.table(CHANGE_FILE).to_pylist())
 
 
 def _part(part: str, rows: list[Row]) -> ChangePart:
@@ -47,26 +38,3 @@ def _part(part: str, rows: list[Row]) -> ChangePart:
         "headline": held["after"]["sentence"],
         "terms": [{name: row[name] for name in ChangeTerm.model_fields} for row in terms],
     })  # fmt: skip
-
-
-def _pooled(rows: list[Row], least: int) -> list[Row]:
-    first, *terms, last = rows
-    counted = sorted((row for row in terms if row["largest_id"] is not None), key=lambda row: row["items"])
-    n = sum(row["items"] < least for row in counted)
-    while 0 < n < len(counted) and (n < 2 or sum(row["items"] for row in counted[:n]) < least):
-        n += 1
-    small = counted[:n]
-    kept = [_nameless(row) for row in terms if row not in small]
-    if small:
-        amount = sum(row["amount"] for row in small)
-        items = sum(row["items"] for row in small)
-        pool = {**small[0], "term": _POOLED, "title": _POOLED_TITLE, "amount": amount, "items": items}
-        kept.append(_nameless(pool))
-    return [first, *kept, last]
-
-
-def _nameless(row: Row) -> Row:
-    sentence = row["sentence"].partition(" (")[0].rstrip(".") + "."
-    if row["term"] == _POOLED:
-        sentence = f"{'Up' if row['amount'] > 0 else 'Down'}: {_POOLED_TITLE}."
-    return {**row, "largest_id": None, "largest_amount": None, "sentence": sentence}

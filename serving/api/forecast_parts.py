@@ -39,10 +39,11 @@ class Figure(Answered):
     key: str
     period_kind: PeriodKind
     period: str = Field(description="2026-11, 2026-Q4, or first..last month of the horizon.")
-    mean: float = Field(description="Exact expectation.")
-    p10: float = Field(description="One in ten comes out below.")
-    p50: float
-    p90: float = Field(description="One in ten comes out above.")
+    mean: float | None = Field(description="Exact expectation; null where hidden, as are the others.")
+    p10: float | None = Field(description="One in ten comes out below.")
+    p50: float | None
+    p90: float | None = Field(description="One in ten comes out above.")
+    hidden: bool = Field(description="Withheld: it rests on too few deals, or would give away one that does.")
 
 
 class LeftOut(Answered):
@@ -85,7 +86,7 @@ class ForecastView(Stamped):
     draws: int | None = Field(description="Draws of the simulation behind the quantiles.")
     levels: tuple[str, ...] = Field(description="Levels that can be asked for.")
     figures: tuple[Figure, ...]
-    withheld: int = Field(description="Keys of the levels asked for that are not shown: too few deals.")
+    withheld: int = Field(description="How many of the figures are hidden.")
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
     width_source: str | None = Field(description="Where the width of the intervals comes from.")
@@ -166,4 +167,4 @@ class ScenarioView(Stamped):
     changes: tuple[str, ...] = Field(description="What was changed, in words.")
     without: tuple[Figure, ...] = Field(description="The forecast as it stands.")
     figures: tuple[Figure, ...] = Field(description="The forecast with the changes, in the same order.")
-    withheld: int = Field(description="Keys of the levels asked for that are not shown: too few deals.")
+    withheld: int = Field(description="How many of the figures are hidden.")

@@ -19,9 +19,9 @@ from models.forecast.scenario import (
     UsageGrowth,
     change_told,
 )
-from models.forecast.shocks import PARTS
+from models.forecast.shocks import OPEN_DEALS
 from serving.access.gate import Seen, allow
-from serving.api.cells import held_standing, withheld_keys
+from serving.access.suppress import LEVELS, is_hidden
 from serving.api.forecast import figures_of, held_forecast, shown_figures
 from serving.api.forecast_parts import Factor, ForecastQuery, ScenarioGiven, ScenarioView
 from serving.api.stamped import answer, stamp
@@ -51,17 +51,15 @@ def scenario_view(seen: Seen, given: ScenarioGiven) -> ScenarioView:
     base = held_forecast(seen.run, given.horizon)
     after = base.scenario(changes)
     asked = ForecastQuery(by=given.by)
-    standing = held_standing(seen.run)
-    without, withheld = shown_figures(seen, standing, _base_figures(seen, given), asked)
-    figures, _ = shown_figures(seen, standing, figures_of(after, given.by), asked)
+    figures = shown_figures(seen, figures_of(after, given.by), asked)
     return ScenarioView(
         **stamp(seen.run),
         currency=base.currency,
         horizon_months=base.draws.months.count,
         changes=tuple(change_told(change) for change in changes),
-        without=without,
+        without=shown_figures(seen, _base_figures(seen, given), asked),
         figures=figures,
-        withheld=withheld,
+        withheld=sum(one.hidden for one in figures),
     )
 
 
@@ -109,7 +107,6 @@ def _check_aggregates(seen: Seen, given: ScenarioGiven) -> None:
         raise UsageError(
             f"scenario: your role changes keys of one level at a time, among {', '.join(_AGGREGATE_LEVELS)}."
         )
-    closed = withheld_keys(seen, held_standing(seen.run), PARTS, levels)
     for one in factors:
-        if any(one.key in keys for keys in closed.values()):
+        if one.level in LEVELS and is_hidden(seen, OPEN_DEALS, one.level, one.key or TOTAL):
             raise UsageError(f"scenario: {one.level} {one.key!r} rests on too few deals to be changed alone.")
