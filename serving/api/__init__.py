@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from serving.api import (
+    challenges,
     changes,
     deal,
     deals,
@@ -16,5 +17,5 @@ from serving.api import (
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1")
-for _subject in (deals, deal, changes, renewals, renewal, forecast, scenario, qualification):
+for _subject in (deals, deal, changes, renewals, renewal, forecast, scenario, qualification, challenges):
     router.include_router(_subject.router)
