@@ -36,6 +36,7 @@ from features.snapshots import (
     snapshots_from_keys,
 )
 from models.win_model import WinModel
+from pipelines.data_report import write_data_report
 from pipelines.job import Job
 from pipelines.progress import Say
 from pipelines.room_table import room_table
@@ -113,6 +114,7 @@ def choose_instant(job: Job, say: Say) -> View:
         days = _STEP_DAYS.get(job.settings.snapshots) or calendar_step_days(tables, as_of)
         won, lost = _known_outcomes(tables["opportunities"], as_of)
         ledger = read_ledger(warehouse.con.con)
+        write_data_report(job, warehouse)
     step = "daily" if days == 1 else "weekly"
     say(f"{as_of:%Y-%m-%d %H:%M} UTC, {step} snapshots, {won} won and {lost} lost deals known")
     return View(Calendar(as_of, days * DAY), won, lost, ledger[-1].fingerprint)

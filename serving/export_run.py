@@ -1,6 +1,6 @@
 """What finance reads of a published run, put together for an export."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +34,19 @@ def export_run(
     *,
     currency: str | None = None,
     further: Mapping[str, pa.Table] | None = None,
+    shown: Callable[[Mapping[str, pa.Table]], Mapping[str, pa.Table]] = dict,
     notes: Sequence[str] = (),
 ) -> Path:
     """Write what finance reads of a published run to `path`, see `serving.export`; return the path.
 
     currency: the reporting currency, by default that of the run's forecast. further: more parts, such as a
-    scenario's. notes: told on the first sheet, after what the forecast itself notes.
+    scenario's. shown: what of the run's parts is written, for a reader who may not see all. notes: told on
+    the first sheet, after what the forecast itself notes.
     """
     held = _forecast_about(published)
     code = currency if currency is not None else str(held.get("currency", ""))
     rates = held.get("rates", {}) if code == held.get("currency") else {}
-    parts = run_parts(published, rates=rates) | dict(further or {})
+    parts = {**shown(run_parts(published, rates=rates)), **(further or {})}
     worth = [
         f"1 {one} = {rate:.6g} {code}, known at as_of" for one, rate in sorted(rates.items()) if one != code
     ]

@@ -3,11 +3,14 @@
 from fastapi import APIRouter
 
 from serving.api import (
+    about,
     challenges,
     changes,
     deal,
     deals,
+    exporting,
     forecast,
+    models,
     qualification,
     renewal,
     renewals,
@@ -17,5 +20,8 @@ from serving.api import (
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1")
-for _subject in (deals, deal, changes, renewals, renewal, forecast, scenario, qualification, challenges):
+for _subject in (
+    about, deals, deal, changes, renewals, renewal, forecast, scenario, exporting, models, qualification,
+    challenges,
+):  # fmt: skip
     router.include_router(_subject.router)

@@ -101,7 +101,8 @@ def deals_view(seen: Seen, query: DealQuery) -> DealsPage:
 
 def choices_view(seen: Seen) -> DealChoices:
     """What the viewer's deals can be filtered by, with how many there are of each."""
-    return seen.run.memo(("deal choices", seen.scope.key), lambda: _choices(seen))
+    held = seen.run.memo(("deal choices", seen.scope.key), lambda: _choices(seen))
+    return held.model_copy(update={"notices": seen.run.notices()})
 
 
 @router.get("/deals", response_model=DealsPage)

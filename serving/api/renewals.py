@@ -31,7 +31,7 @@ from serving.renewals import (
     renewal_versions,
 )
 
-__all__ = ["ranked_renewals", "renewal_row", "renewals_view", "router"]
+__all__ = ["ranked_renewals", "renewal_row", "renewals_view", "router", "seen_renewal_reason"]
 
 router = APIRouter(tags=["renewals"])
 
@@ -152,7 +152,7 @@ def renewal_row(seen: Seen, one: RenewalScore) -> RenewalRow:
         ratio_low=known(one.ratio_low),
         ratio_high=known(one.ratio_high),
         expected_amount=None if amount is None or expected is None else amount * expected,
-        top_reason=_top_reason(seen, one),
+        top_reason=seen_renewal_reason(seen, one),
     )
 
 
@@ -161,7 +161,7 @@ _COPIED = (
 )  # fmt: skip
 
 
-def _top_reason(seen: Seen, one: RenewalScore) -> str | None:
+def seen_renewal_reason(seen: Seen, one: RenewalScore) -> str | None:
     """The strongest reason that the viewer may read."""
     if one.top_reason is None or (seen.scope.single_deals and seen.scope.owners is None):
         return one.top_reason
