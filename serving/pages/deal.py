@@ -6,12 +6,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from serving.access.gate import Seen, allow
+from serving.api.changes import deal_change_view, history_view
 from serving.api.deal import deal_view
 from serving.api.deal_parts import DealView
 from serving.pages import words
 from serving.pages.charting import Chart
 from serving.pages.deal_charts import timing_chart, timing_rows, waterfall_chart, waterfall_rows
 from serving.pages.deal_words import EXPECTED, asked_of, heat_of, phases_of, roles_by_part
+from serving.pages.history_charts import change_chart, history_chart
 from serving.pages.render import page
 
 __all__ = ["router"]
@@ -26,10 +28,13 @@ _WORTH_NAMING = 0.3
 def deal_page(request: Request, seen: Annotated[Seen, allow("deals")], opportunity_id: str) -> Response:
     """One open deal that the visitor may see."""
     view = deal_view(seen, opportunity_id)
+    change = deal_change_view(seen, opportunity_id)
     return page(
         request, "deal.html", seen,
         view=view, deal=view.deal,
         waterfall=_waterfall(view), timing=_timing(view),
+        change=change, change_drawn=change_chart(change),
+        history=history_chart(history_view(seen, opportunity_id)),
         missing=[one for one in view.roles if one.missing and (one.expected_share or 0) >= _WORTH_NAMING]
         [:_MISSING_SHOWN],
         parts=roles_by_part(view.roles), heat=heat_of, expected=EXPECTED,

@@ -1,4 +1,4 @@
-"""Charts of one deal, or one contract: what its probability is made of, by when it is won, how it went."""
+"""Charts of one deal, or one contract: what its probability is made of, and by when it is won."""
 
 import math
 from collections.abc import Sequence
@@ -11,14 +11,7 @@ import altair as alt
 from serving.pages import words
 from serving.pages.charting import AGAINST, FOR, MUTED, Chart, Row, base, filled, spec_of
 
-__all__ = [
-    "history_chart",
-    "history_rows",
-    "timing_chart",
-    "timing_rows",
-    "waterfall_chart",
-    "waterfall_rows",
-]
+__all__ = ["timing_chart", "timing_rows", "waterfall_chart", "waterfall_rows"]
 
 _TICKS = tuple(math.log(p / (1 - p)) for p in (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.97, 0.99))
 _AS_PROBABILITY = "format(1 / (1 + exp(-datum.value)), '.0%')"
@@ -70,27 +63,6 @@ def timing_chart(rows: Sequence[Row], *, p_win: float, expected_close_on: str | 
     note = f"Probability of being won by the date; the dashed line is {words.percent(p_win)}, by any date."
     columns = (("on", "By", "day"), ("p", "Probability of being won", "percent"))
     return Chart("timing", title, note, filled(_timing(), shown, height=220), columns, rows)
-
-
-def history_rows(points: Sequence[tuple[datetime, float]]) -> list[dict[str, Any]]:
-    """The deal's probability at each run that scored it, oldest first."""
-    return [{"at": at.isoformat(), "p": p} for at, p in points]
-
-
-def history_chart(rows: Sequence[Row], events: Sequence[Row]) -> Chart:
-    """The probability run by run, with what happened meanwhile below it.
-
-    events: at (ISO time), what (in words), side (step or signal).
-    """
-    first, last = rows[0]["at"], rows[-1]["at"]
-    since = (datetime.fromisoformat(first) - timedelta(days=21)).isoformat()
-    held = [event for event in events if since <= event["at"] <= last]
-    shown = [*rows, *({"when": one["at"], "what": one["what"], "side": one["side"]} for one in held)]
-    moved = rows[-1]["p"] - rows[0]["p"]
-    title = f"{words.points(moved).capitalize()} since {words.day(first)}"
-    note = "Dots are runs that scored the deal; ticks below are what was recorded meanwhile."
-    columns = (("at", "Run as of", "when"), ("p", "Probability", "percent"))
-    return Chart("history", title, note, filled(_history(), shown, height=220), columns, rows)
 
 
 @cache
@@ -157,48 +129,6 @@ def _timing() -> Row:
         rule = planned.mark_rule(color=AGAINST, strokeDash=[2, 2], strokeWidth=1.5)
         said = planned.mark_text(align="left", dx=5, y=10).encode(text="text:N")
         return alt.layer(area, line, limit, rule, said)
-
-    return spec_of(drawn, height=220)
-
-
-@cache
-def _history() -> Row:
-    def drawn() -> Any:
-        x = alt.X(
-            "at:T", title=None, axis=alt.Axis(format="%-d %b %Y", labelOverlap=True, grid=False, tickCount=6)
-        )
-        y = alt.Y("p:Q", title="probability of being won", scale=alt.Scale(domain=[0, 1]),
-                  axis=alt.Axis(format=".0%", tickCount=5))  # fmt: skip
-        tips = [alt.Tooltip("at:T", title="run as of", format="%-d %b %Y"),
-                alt.Tooltip("p:Q", title="probability", format=".1%")]  # fmt: skip
-        line = (
-            base(x=x, y=y, tooltip=tips)
-            .transform_filter("isValid(datum.p)")
-            .mark_line(color=FOR, strokeWidth=2.5, point={"color": FOR, "size": 70, "filled": True})
-        )
-        events = (
-            base()
-            .transform_filter("isValid(datum.when)")
-            .mark_point(y=212, size=70, filled=True, opacity=0.9)
-            .encode(
-                x="when:T",
-                shape=alt.Shape(
-                    "side:N",
-                    title="recorded",
-                    scale=alt.Scale(domain=["step", "signal"], range=["square", "triangle-up"]),
-                ),
-                color=alt.Color(
-                    "side:N",
-                    title="recorded",
-                    scale=alt.Scale(domain=["step", "signal"], range=["var(--second)", "var(--third)"]),
-                ),
-                tooltip=[
-                    alt.Tooltip("when:T", title="on", format="%-d %b %Y"),
-                    alt.Tooltip("what:N", title="what"),
-                ],
-            )
-        )
-        return alt.layer(line, events)
 
     return spec_of(drawn, height=220)
 

@@ -9,7 +9,8 @@ import altair as alt
 
 from serving.api.forecast_parts import ChangePart, Figure
 from serving.pages import words
-from serving.pages.charting import AGAINST, FOR, MUTED, Chart, Row, base, filled, spec_of
+from serving.pages.charting import FOR, Chart, Row, base, filled, spec_of
+from serving.pages.step_charts import AMOUNT, step_rows, step_spec
 
 __all__ = ["PARTS", "change_chart", "change_rows", "fan_chart", "fan_rows", "period_label", "scenario_chart"]
 
@@ -20,7 +21,6 @@ PARTS: Mapping[str, str] = {
     "renewals": "Renewals",
     "consumption": "Consumption",
 }
-_ROW_HEIGHT = 26
 _COLUMNS = (
     ("label", "Period", ""), ("p10", "P10", "money"), ("p50", "P50", "money"), ("mean", "Mean", "money"),
     ("p90", "P90", "money"),
@@ -62,23 +62,9 @@ def fan_chart(rows: Sequence[Row], part: str, whole: Figure | None, currency: st
 
 
 def change_rows(change: ChangePart) -> list[dict[str, Any]]:
-    """The steps from the run before to this one: step, low, high, value, way, place."""
-    steps = [("Run before", change.before, change.before, change.before, "whole")]
-    at = change.before
-    for term in change.terms:
-        steps.append(
-            (term.title, at, at + term.amount, term.amount, "for" if term.amount >= 0 else "against")
-        )
-        at += term.amount
-    steps.append(("This run", change.after, change.after, change.after, "whole"))
-    return [
-        {
-            "step": title, "low": min(begins, ends), "high": max(begins, ends), "value": value, "way": way,
-            "place": place,
-            "label": ("+" if way == "for" else "") + words.short_money(value),
-        }
-        for place, (title, begins, ends, value, way) in enumerate(steps)
-    ]  # fmt: skip
+    """The steps from the run before to this one; see `serving.pages.step_charts.step_rows`."""
+    terms = [(term.title, term.amount) for term in change.terms]
+    return step_rows(("Run before", change.before), terms, ("This run", change.after))
 
 
 def change_chart(change: ChangePart, currency: str | None) -> Chart:
@@ -87,12 +73,11 @@ def change_chart(change: ChangePart, currency: str | None) -> Chart:
     columns = (("step", "Cause", ""), ("value", f"Amount ({currency})", "money"))
     moved = words.money(change.after - change.before, currency, signed=True)
     title = f"{PARTS[change.part]}: {moved} since the run before"
-    spec = filled(_change(), rows, height=_ROW_HEIGHT * len(rows) + 10)
     return Chart(
         f"change-{change.part}",
         title,
         f"In {currency}; from the run before to this one, cause by cause.",
-        spec,
+        step_spec(rows, AMOUNT),
         columns,
         rows,
     )
@@ -140,35 +125,6 @@ def _fan() -> Row:
         return alt.layer(band, middle, line)
 
     return spec_of(drawn, height=220)
-
-
-@cache
-def _change() -> Row:
-    def drawn() -> Any:
-        colour = alt.Color(
-            "way:N", legend=None,
-            scale=alt.Scale(domain=["for", "against", "whole"], range=[FOR, AGAINST, MUTED]),
-        )  # fmt: skip
-        y = alt.Y("step:N", sort=alt.EncodingSortField("place", op="min"), title=None,
-                  axis=alt.Axis(labelLimit=260, ticks=False, domain=False))  # fmt: skip
-        x = alt.X("low:Q", title="amount", axis=_AXIS, scale=alt.Scale(zero=False, nice=False, padding=48))
-        tips = [alt.Tooltip("step:N", title="cause"), alt.Tooltip("value:Q", title="amount", format="+,.0f")]
-        bars = (
-            base(y=y)
-            .transform_filter("datum.way != 'whole'")
-            .mark_bar(height=15, cornerRadius=2)
-            .encode(x=x, x2="high:Q", color=colour, tooltip=tips)
-        )
-        ends = (
-            base(y=y)
-            .transform_filter("datum.way == 'whole'")
-            .mark_point(shape="diamond", size=110, filled=True)
-            .encode(x=x, color=colour, tooltip=tips)
-        )
-        said = base(y=y).mark_text(align="left", dx=7).encode(x="high:Q", text="label:N")
-        return alt.layer(bars, ends, said)
-
-    return spec_of(drawn, height=200)
 
 
 @cache

@@ -12,6 +12,7 @@ from serving.text import printable
 
 __all__ = [
     "MISSING",
+    "capital",
     "changed",
     "count",
     "day",
@@ -177,6 +178,15 @@ def when(instant: datetime | str | None) -> str:
     at = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
     at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     return day(at.date()) if at.strftime("%H%M%S") == "000000" else f"{day(at.date())} {at:%H:%M} UTC"
+
+
+def capital(text: str) -> str:
+    """The text with its first letter as a capital, and nothing else changed.
+
+    >>> capital("down 3 points: SAP is silent")
+    'Down 3 points: SAP is silent'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def day(on: date | datetime | str | None) -> str:
