@@ -9,6 +9,8 @@ from data.settings import Settings
 
 __all__ = ["address_of", "bound_socket", "check_bind", "has_sign_in"]
 
+_WAITING = 128
+
 
 def has_sign_in(settings: Settings) -> bool:
     """Whether people sign in to this server, rather than open a one-time link."""
@@ -32,7 +34,7 @@ def check_bind(settings: Settings) -> None:
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. port: 0 takes any free one.
+    """A socket that listens at the address, so that whoever comes now waits. port: 0 takes any free one.
 
     Raises UsageError if the port is taken, or the host is none of this machine's addresses.
     """
@@ -42,6 +44,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind(found[4])
+            bound.listen(_WAITING)
         except OSError:
             bound.close()
             raise
