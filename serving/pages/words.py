@@ -16,6 +16,7 @@ __all__ = [
     "changed",
     "count",
     "day",
+    "fine",
     "log_odds",
     "money",
     "number",
@@ -25,6 +26,7 @@ __all__ = [
     "short_money",
     "span",
     "told",
+    "uncapital",
     "web_link",
     "when",
     "words",
@@ -90,6 +92,15 @@ def number(value: float | None, digits: int = 2) -> str:
         return MISSING
     shown = f"{abs(value):,.0f}" if float(value).is_integer() else f"{abs(value):,.{digits}f}"
     return f"{_MINUS if value < 0 else ''}{shown}"
+
+
+def fine(value: float | None) -> str:
+    """A figure of a model, to three decimals.
+
+    >>> fine(0.44129), fine(-0.0021), fine(None)
+    ('0.441', '−0.002', '–')
+    """
+    return MISSING if value is None or not math.isfinite(value) else f"{value:.3f}".replace("-", _MINUS)
 
 
 def count(n: int, one: str, many: str | None = None) -> str:
@@ -187,6 +198,15 @@ def capital(text: str) -> str:
     'Down 3 points: SAP is silent'
     """
     return text[:1].upper() + text[1:]
+
+
+def uncapital(text: str) -> str:
+    """The text as it goes on within a sentence; names in capitals stay.
+
+    >>> uncapital("Base rate"), uncapital("The CRM’s stage"), uncapital("SAP")
+    ('base rate', 'the CRM’s stage', 'SAP')
+    """
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def day(on: date | datetime | str | None) -> str:
