@@ -10,8 +10,9 @@ from data.errors import UsageError
 from data.settings import Settings
 from serving.access.actor import Identity
 from serving.access.errors import NotSignedIn
-from serving.access.issuer import Issuer, issuer_of
+from serving.access.issuer import Issuer
 from serving.access.sessions import Clock, Links, Sessions
+from serving.access.sign_in import issuer_of
 from serving.store import Store
 
 __all__ = ["SIGN_IN", "Access", "utc_now"]
@@ -75,12 +76,16 @@ class Access:
         session = request.cookies.get(self.cookie_name(request))
         identity = None if session is None else self.sessions.identity(session)
         if identity is None:
-            raise NotSignedIn(*self._way_in())
+            raise NotSignedIn(*self._way_in(request))
         return identity
 
     def cookie_name(self, request: Request) -> str:
         """The session cookie's name; by port on one machine, where servers on all ports share cookies."""
         return "__Host-dealcast" if self.is_secure else f"dealcast-{request.url.port or 80}"
+
+    def base_url(self, request: Request) -> str:
+        """The server's address as its visitors reach it, without a slash at its end."""
+        return (self._public_url or str(request.base_url)).rstrip("/")
 
     @property
     def is_secure(self) -> bool:
@@ -96,15 +101,23 @@ class Access:
 
     def forget(self, response: Response, request: Request) -> None:
         """End the request's session, in the store and in the visitor's browser."""
-        name = self.cookie_name(request)
-        session = request.cookies.get(name)
+        self.end(request)
+        response.delete_cookie(
+            self.cookie_name(request), path="/", secure=self.is_secure, httponly=True, samesite="lax"
+        )
+
+    def end(self, request: Request) -> None:
+        """End the request's session, if it has one."""
+        session = request.cookies.get(self.cookie_name(request))
         if session is not None:
             self.sessions.close(session)
-        response.delete_cookie(name, path="/", secure=self.is_secure, httponly=True, samesite="lax")
 
-    def _way_in(self) -> tuple[str, str | None]:
+    def _way_in(self, request: Request) -> tuple[str, str | None]:
+        """What to tell a visitor who is nobody, and where they sign in to come back to what they asked."""
         if self.issuer is not None:
-            return "You are not signed in, or your session has run out.", SIGN_IN
+            asked = f"{request.url.path}?{request.url.query}".rstrip("?")
+            told = "You are not signed in, or your session has run out."
+            return told, f"{SIGN_IN}?{urlencode({'then': asked})}"
         return (
             "You are not signed in, or your session has run out. "
             "Open the link that `dealcast serve` printed; each link opens once."
