@@ -10,6 +10,7 @@ from serving.api import (
     deals,
     exporting,
     forecast,
+    helping,
     models,
     qualification,
     renewal,
@@ -21,7 +22,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1")
 for _subject in (
-    about, deals, deal, changes, renewals, renewal, forecast, scenario, exporting, models, qualification,
-    challenges,
+    about, deals, deal, changes, helping, renewals, renewal, forecast, scenario, exporting, models,
+    qualification, challenges,
 ):  # fmt: skip
     router.include_router(_subject.router)
