@@ -4,15 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ibis
-import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from features.feature import Feature
-from features.snapshots import Calendar
 from features.steps_deal import Reached, Step
-from features.steps_variants import Variant, moved_by_steps, variant_frame
+from features.steps_variants import Variant, VariantFeatures
 from models.arrays import FloatArray
 from models.calibration import sigmoid
 from models.columns import numbers
@@ -30,11 +26,10 @@ _BEST = 3
 
 @dataclass(frozen=True)
 class OpenDeals:
-    """The deals open at as_of: their frame as the model reads it; row for row alike, ids and accounts."""
+    """The deals open at as_of: their frame as the model reads it, and row for row alike ids and log-odds."""
 
     frame: pa.Table
     ids: Sequence[str]
-    accounts: Sequence[str | None]
     log_odds: FloatArray
 
 
@@ -57,18 +52,11 @@ class Tried:
 
 @dataclass(frozen=True)
 class Trial:
-    """What takes the steps: the whole warehouse, the catalogue, the model, and what people carry.
+    """What takes the steps: the open deals, the code that measures them, the model that scores them."""
 
-    work: over all deals, see `features.context`.
-    """
-
-    con: ibis.BaseBackend
-    tables: Mapping[str, ir.Table]
-    calendar: Calendar
-    features: Sequence[Feature]
-    model: WinModel
     deals: OpenDeals
-    work: pa.Table
+    measured: VariantFeatures
+    model: WinModel
 
     def singles(self, steps: Mapping[int, Sequence[Step]]) -> dict[int, list[Tried]]:
         """By deal (its place) the steps that help it, the largest gain first."""
@@ -92,10 +80,7 @@ class Trial:
         if not asked:
             return {}
         deals = self.deals
-        variants = [Variant(deals.ids[place], deals.accounts[place], steps) for place, steps in asked]
-        moved = variant_frame(
-            self.con, self.tables, self.calendar, variants, moved_by_steps(self.features), work=self.work
-        )
+        moved = self.measured.frame([Variant(deals.ids[place], steps) for place, steps in asked])
         places = np.array([place for place, _ in asked])
         before = deals.frame.take(pa.array(places))
         after = _replaced(before, moved)

@@ -9,14 +9,14 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from data.warehouse import Warehouse, open_warehouse
+from data.warehouse import open_warehouse
 from features.actionable import ACTIONABLE
 from features.catalogue import STREAMS
-from features.context import context_of
 from features.feature import Learnt
 from features.steps import feasible_steps
 from features.steps_deal import Standing, Step
-from features.steps_state import people_of, usual_levels
+from features.steps_state import People, people_of, usual_levels
+from features.steps_variants import VariantFeatures
 from models.calibration import sigmoid
 from models.labels import label_frame
 from models.steps_alike import COMPARED_BY, PastDeals, Seen
@@ -27,14 +27,14 @@ from pipelines.progress import Say
 from pipelines.screen import records_of
 from pipelines.steps import Built, View, readable
 from serving.publish import Publication
+from serving.records import CONTEXT, RECORDS, records_file
 from serving.room import MOMENTS, PROMISES, QUALIFICATION, ROLES
 from serving.suggestions import ALIKE, OTHER, RANGES, SCHEMAS, SOURCES, SUGGESTIONS
 
 __all__ = ["suggestion_tables", "with_suggestions"]
 
 _MOST_SINGLES, _MOST_PAIRS = 5, 3
-_COPIED_AT_ONCE = 2_000_000
-"""Rows of activities that are copied at a time: of each deal once for every step."""
+_STEPS_AT_ONCE = 20_000
 
 _OF_PAST = {"opportunity_id", "as_of", *COMPARED_BY, *ACTIONABLE, "blockers_known"}
 """What is read of past deals: which are alike, how far they went."""
@@ -46,7 +46,7 @@ def with_suggestions(
     job: Job, view: View, built: Built, model: WinModel, publication: Publication, say: Say
 ) -> Publication:
     """The publication with what would help each of its deals."""
-    made = suggestion_tables(job, view, built, model, publication.beside, say)
+    made = suggestion_tables(job, view, built, model, publication, say)
     of_deals = {name: made.pop(name) for name in (SUGGESTIONS, ALIKE)}
     return replace(
         publication, beside={**publication.beside, **of_deals}, further={**publication.further, **made}
@@ -54,42 +54,38 @@ def with_suggestions(
 
 
 def suggestion_tables(
-    job: Job, view: View, built: Built, model: WinModel, beside: Mapping[str, pa.Table], say: Say
+    job: Job, view: View, built: Built, model: WinModel, publication: Publication, say: Say
 ) -> dict[str, pa.Table]:
     """What would help the open deals: the tables of `serving.suggestions.SCHEMAS` by file name.
 
-    beside: the tables of `serving.room` of the same deals. All are empty for a baseline, which cannot tell.
+    publication: with the tables of `serving.room`, the records of the deals and the context of the run. All
+    are empty for a baseline, which cannot tell.
     """
     found = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
     frame = readable(built.open, model)
     if model.kind == "baseline" or not frame.num_rows:
         return found
+    deals = OpenDeals(frame, frame["opportunity_id"].to_pylist(), model.log_odds(frame))
+    past = built.past.select([name for name in built.past.column_names if name in _OF_PAST])
     with open_warehouse(job.workspace) as warehouse:
         tables = warehouse.tables(view.as_of)
-        past = built.past.select([name for name in built.past.column_names if name in _OF_PAST])
         alike = PastDeals.of(past, label_frame(tables["opportunities"], past, view.as_of))
-        deals = _open_deals(tables, frame, model)
-        steps = _feasible(tables, view, deals, beside)
-        n_steps = sum(map(len, steps))
-        say(f"what would help {len(deals.ids):,} open deals: {n_steps:,} steps")
-        rows = _suggested(warehouse, view, built, model, deals, steps, alike)
-    compared = _compared(deals, alike)
+        people, levels = people_of(tables, view.as_of, deals.ids), usual_levels(tables, view.as_of)
+    steps = _feasible(view, deals, people, levels, publication.beside)
+    say(f"what would help {len(deals.ids):,} open deals: {sum(map(len, steps)):,} steps")
+    records = {name: publication.beside[records_file(name)] for name in RECORDS}
+    work = publication.further[CONTEXT["work"]]
+    trial = Trial(deals, VariantFeatures(built.features, records, work, view.as_of), model)
+    rows = _suggested(trial, built, steps, alike)
     suggested = pa.Table.from_pylist(rows, schema=SCHEMAS[SUGGESTIONS])
-    return {**found, **compared, SUGGESTIONS: suggested, SOURCES: _sources(built)}
-
-
-def _open_deals(tables: Mapping[str, Any], frame: pa.Table, model: WinModel) -> OpenDeals:
-    opportunities = tables["opportunities"].select("opportunity_id", "account_id").to_pyarrow()
-    accounts = dict(zip(*(column.to_pylist() for column in opportunities.columns), strict=True))
-    ids = frame["opportunity_id"].to_pylist()
-    return OpenDeals(frame, ids, [accounts[one] for one in ids], model.log_odds(frame))
+    return {**found, **_compared(deals, alike), SUGGESTIONS: suggested, SOURCES: _sources(built)}
 
 
 def _feasible(
-    tables: Mapping[str, Any], view: View, deals: OpenDeals, beside: Mapping[str, pa.Table]
-) -> list[tuple[Step, ...]]:
+    view: View, deals: OpenDeals, people: Mapping[str, People], levels: Mapping[str, str],
+    beside: Mapping[str, pa.Table],
+) -> list[tuple[Step, ...]]:  # fmt: skip
     """The steps that each deal lacks and a seller can take."""
-    people, levels = people_of(tables, view.as_of, deals.ids), usual_levels(tables, view.as_of)
     rows = {name: _by_deal(beside[name]) for name in (ROLES, PROMISES, QUALIFICATION, MOMENTS)}
     values = deals.frame.select([name for name in deals.frame.column_names if name in ACTIONABLE])
     found = []
@@ -108,19 +104,14 @@ def _feasible(
     return found
 
 
-def _suggested(
-    warehouse: Warehouse, view: View, built: Built, model: WinModel, deals: OpenDeals,
-    steps: Sequence[tuple[Step, ...]], alike: PastDeals,
-) -> list[Row]:  # fmt: skip
+def _suggested(trial: Trial, built: Built, steps: Sequence[tuple[Step, ...]], alike: PastDeals) -> list[Row]:
     """The rows of SUGGESTIONS, worked out for some deals at a time, so that memory stays bounded."""
-    tables = warehouse.tables(view.as_of)
-    work = context_of(warehouse.con, tables, view.as_of, ()).work
-    trial = Trial(warehouse.con, tables, view.calendar, built.features, model, deals, work)
+    deals, model = trial.deals, trial.model
     catalogue = {feature.name: feature for feature in built.features}
     own = {name for name, feature in catalogue.items() if records_of(feature, catalogue) == "deal"}
     groups = alike.groups_of(deals.frame)
     rows: list[Row] = []
-    for places in _parts(deals, steps):
+    for places in _parts(steps):
         singles = trial.singles({place: steps[place] for place in places})
         pairs = trial.pairs(singles)
         told = [one for place in sorted(singles) for one in _best(singles[place], pairs.get(place, []))]
@@ -214,19 +205,13 @@ def _sources(built: Built) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMAS[SOURCES])
 
 
-def _parts(deals: OpenDeals, steps: Sequence[tuple[Step, ...]]) -> list[list[int]]:
-    """Places of deals, so many at a time that their copies stay few."""
-    activities = np.asarray(deals.frame["activities_ever"].to_numpy(), dtype=np.int64)
-    parts: list[list[int]] = []
-    copied = _COPIED_AT_ONCE
-    for place, held in enumerate(steps):
-        rows = len(held) * (1 + int(activities[place]))
-        if copied + rows > _COPIED_AT_ONCE:
-            parts.append([])
-            copied = 0
-        parts[-1].append(place)
-        copied += rows
-    return parts
+def _parts(steps: Sequence[tuple[Step, ...]]) -> list[list[int]]:
+    """Places of deals, so many at a time that their steps stay few."""
+    ends = np.cumsum([len(held) for held in steps])
+    parts: dict[int, list[int]] = {}
+    for place, end in enumerate(ends.tolist()):
+        parts.setdefault(end // _STEPS_AT_ONCE, []).append(place)
+    return list(parts.values())
 
 
 def _by_deal(table: pa.Table) -> dict[str, list[Row]]:
