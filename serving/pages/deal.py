@@ -6,9 +6,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from serving.access.gate import Seen, allow
+from serving.api.challenges import ChallengeAnswer, challenges_answer
 from serving.api.changes import deal_change_view, history_view
 from serving.api.deal import deal_view
 from serving.api.deal_parts import DealView
+from serving.api.helping import suggestions_view
 from serving.pages import words
 from serving.pages.charting import Chart
 from serving.pages.deal_charts import timing_chart, timing_rows, waterfall_chart, waterfall_rows
@@ -19,7 +21,7 @@ from serving.pages.render import page
 __all__ = ["router"]
 
 router = APIRouter()
-_MISSING_SHOWN = 3
+_MISSING_SHOWN, _STEPS_SHOWN = 3, 4
 _WORTH_NAMING = 0.3
 """Share of won deals alike from which a missing role is named first thing."""
 
@@ -35,6 +37,8 @@ def deal_page(request: Request, seen: Annotated[Seen, allow("deals")], opportuni
         waterfall=_waterfall(view), timing=_timing(view),
         change=change, change_drawn=change_chart(change),
         history=history_chart(history_view(seen, opportunity_id)),
+        suggested=suggestions_view(seen, opportunity_id, _STEPS_SHOWN),
+        may_act=seen.can("act"), challenged=_challenged(request, seen, opportunity_id),
         missing=[one for one in view.roles if one.missing and (one.expected_share or 0) >= _WORTH_NAMING]
         [:_MISSING_SHOWN],
         parts=roles_by_part(view.roles), heat=heat_of, expected=EXPECTED,
@@ -42,6 +46,14 @@ def deal_page(request: Request, seen: Annotated[Seen, allow("deals")], opportuni
         asked=asked_of(view.qualification),
         largest=max((abs(one.log_odds) for one in (*view.speaks_for, *view.speaks_against)), default=0.0),
     )  # fmt: skip
+
+
+def _challenged(request: Request, seen: Seen, opportunity_id: str) -> list[ChallengeAnswer]:
+    """The open challenges to the deal's factors, for who may challenge."""
+    if not seen.can("act"):
+        return []
+    held = challenges_answer(request, seen.narrowed("act"), opportunity_id)
+    return [one for one in held.challenges if one.state == "open"]
 
 
 def _waterfall(view: DealView) -> Chart | None:
