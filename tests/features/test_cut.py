@@ -53,7 +53,7 @@ def test_rows_cut_in_the_engine_are_those_cut_by_hand_and_poison_in_between_move
     instants = expected["as_of"].to_pylist()
     ages = expected["deal_age_days"].to_pylist()
     assert instants[:2] == [CUT, LATER]
-    assert ages[1] - ages[0] == 7
+    assert ages[1] - ages[0] == pytest.approx(7)
 
 
 def ahead_unheld(rows):
