@@ -1,7 +1,7 @@
 """The model's number beside the challenger's: with a factor set aside, or with its value corrected."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +10,11 @@ from data.errors import UsageError
 from models.arrays import FloatArray
 from models.calibration import sigmoid
 from models.encoding import OTHER
-from models.win_model import WinModel
 from serving.feature_facts import feature_facts
 from serving.live import HeldRun
+
+if TYPE_CHECKING:
+    from models.win_model import WinModel
 
 __all__ = ["Numbers", "checked_correction", "factor_value", "numbers_corrected", "numbers_set_aside"]
 
@@ -127,7 +129,7 @@ def _read(text: str, kind: str) -> Any:
         return text
 
 
-def _encoded(model: WinModel, values: dict[str, Any]) -> FloatArray:
+def _encoded(model: "WinModel", values: dict[str, Any]) -> FloatArray:
     """The model's row for published values, shape (k,): a category as its place; NaN is missing."""
     row = np.empty(len(model.encoder.columns))
     for place, column in enumerate(model.encoder.columns):
