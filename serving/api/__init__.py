@@ -16,6 +16,7 @@ from serving.api import (
     renewal,
     renewals,
     scenario,
+    score,
 )
 
 __all__ = ["router"]
@@ -23,6 +24,6 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1")
 for _subject in (
     about, deals, deal, changes, helping, renewals, renewal, forecast, scenario, exporting, models,
-    qualification, challenges,
+    score, qualification, challenges,
 ):  # fmt: skip
     router.include_router(_subject.router)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from models.charts import lift_table, reliability_table
 from models.ledger import Entry
 from serving.api.model_parts import (
     AuditAnswer,
@@ -150,6 +149,8 @@ def _predictions(table: pa.Table | None) -> pa.Table | None:
 def _reliability(predictions: pa.Table | None) -> tuple[ReliabilityBin, ...]:
     if predictions is None or not predictions.num_rows:
         return ()
+    from models.charts import reliability_table  # brings drawing libraries, which no start should wait for
+
     return tuple(
         ReliabilityBin(
             mean_p=row["mean_p"], share=row["won_share"], low=row["low"], high=row["high"],
@@ -162,6 +163,8 @@ def _reliability(predictions: pa.Table | None) -> tuple[ReliabilityBin, ...]:
 def _lift(predictions: pa.Table | None) -> tuple[LiftPoint, ...]:
     if predictions is None or not predictions.num_rows:
         return ()
+    from models.charts import lift_table
+
     return tuple(
         LiftPoint(model=row["model"], looked_at=row["looked_at"], found=row["wins_found"])
         for row in lift_table(predictions, points=20).to_pylist()
