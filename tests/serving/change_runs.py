@@ -48,7 +48,7 @@ def run_id(week: int) -> str:
 def as_published(
     workspace: Path, week: int, now: Deals, *, before: Deals | None = None, by_clock: Deals | None = None,
     read_anew: Deals | None = None, model: str = "win-000000000001", model_before: str = "win-000000000001",
-    beside: Mapping[str, pa.Table] | None = None, without: bool = False,
+    beside: Mapping[str, pa.Table] | None = None, without: bool = False, as_of: datetime | None = None,
 ) -> Published:  # fmt: skip
     """Publish the run of that week and read it back.
 
@@ -59,7 +59,7 @@ def as_published(
     ids = sorted(now)
     log_odds = np.array([BASE + sum(now[one][0]) for one in ids])
     p_win = 1 / (1 + np.exp(-log_odds))
-    at = FIRST_AT + timedelta(days=7 * week)
+    at = as_of or FIRST_AT + timedelta(days=7 * week)
     about: dict[str, Any] = {"previous_run_id": None if before is None else run_id(week - 1)}
     earlier: dict[str, float] = {}
     changed = no_changes()
