@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from data.errors import ModelContractError
 from models.arrays import FloatArray
 from models.calibration import sigmoid
 from models.encoding import OTHER, Column
-from models.win_model import WinModel
+
+if TYPE_CHECKING:
+    from models.win_model import WinModel
 
 __all__ = ["ReadyRows", "ReadyScores"]
 
@@ -35,7 +37,7 @@ class ReadyScores:
 class ReadyRows:
     """A model, and how the values of its features are read from plain rows."""
 
-    def __init__(self, model: WinModel) -> None:
+    def __init__(self, model: "WinModel") -> None:
         self.model = model
         self._columns = {column.name: (place, column) for place, column in enumerate(model.encoder.columns)}
         self._codes = {

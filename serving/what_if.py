@@ -6,7 +6,7 @@ features computed from the same records do not follow. In the steps of `serving.
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +20,13 @@ from models.encoding import Column
 from models.explain import drivers
 from models.norms import Norm
 from models.steps_alike import Range
-from models.win_model import WinModel
 from serving.feature_facts import feature_facts
 from serving.live.held import HeldRun
 from serving.suggestions import RANGES, SOURCES, Suggestion, alike_of, suggestion_of, suggestions
 from serving.what_if_parts import Change, DriverMove, FeatureMove, WhatIf
+
+if TYPE_CHECKING:
+    from models.win_model import WinModel
 
 __all__ = ["Change", "DriverMove", "FeatureMove", "WhatIf", "what_if", "what_if_steps"]
 
@@ -85,7 +87,7 @@ def what_if_steps(run: HeldRun, opportunity_id: str, steps: Sequence[str]) -> Su
     return found
 
 
-def _model(run: HeldRun) -> WinModel:
+def _model(run: HeldRun) -> "WinModel":
     model = run.model()
     if model is None:
         raise UsageError(f"what if: {run.model_problem}.")
@@ -103,7 +105,7 @@ def _row(run: HeldRun, opportunity_id: str) -> pa.Table:
     return run.table("win_features.parquet").slice(place, 1)
 
 
-def _known(model: WinModel, name: str) -> Column:
+def _known(model: "WinModel", name: str) -> Column:
     """The model's column of a feature."""
     columns = {column.name: column for column in model.encoder.columns}
     if name in columns:
@@ -133,7 +135,7 @@ def _changed(row: pa.Table, wanted: Mapping[str, Any]) -> pa.Table:
 
 
 def _after(
-    model: WinModel, row: pa.Table, after_row: pa.Table, before: FloatArray, wanted: Mapping[str, Any]
+    model: "WinModel", row: pa.Table, after_row: pa.Table, before: FloatArray, wanted: Mapping[str, Any]
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """The changed row as the model sees it, and the learnt features that follow from the changes."""
     after, recomputed = before.copy(), list[str]()
@@ -192,7 +194,7 @@ def _ranges(run: HeldRun, opportunity_id: str) -> dict[str, Range]:
     }
 
 
-def _feature_moves(model: WinModel, parts: FloatArray) -> tuple[FeatureMove, ...]:
+def _feature_moves(model: "WinModel", parts: FloatArray) -> tuple[FeatureMove, ...]:
     """Every feature, those that moved most first."""
     moves = [
         FeatureMove(name, model.families[name], float(then), float(now))
@@ -201,7 +203,7 @@ def _feature_moves(model: WinModel, parts: FloatArray) -> tuple[FeatureMove, ...
     return tuple(sorted(moves, key=lambda one: (-abs(one.moved), one.feature)))
 
 
-def _driver_moves(model: WinModel, parts: FloatArray) -> tuple[DriverMove, ...]:
+def _driver_moves(model: "WinModel", parts: FloatArray) -> tuple[DriverMove, ...]:
     """Every family, those that moved most first."""
     names, families = model.feature_names, model.families
     then, now = (
@@ -213,7 +215,7 @@ def _driver_moves(model: WinModel, parts: FloatArray) -> tuple[DriverMove, ...]:
 
 
 def _unmoved(
-    run: HeldRun, model: WinModel, wanted: Mapping[str, Any], recomputed: Sequence[str]
+    run: HeldRun, model: "WinModel", wanted: Mapping[str, Any], recomputed: Sequence[str]
 ) -> tuple[str, ...]:
     if not run.has(SOURCES):
         return ()

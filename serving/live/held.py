@@ -232,5 +232,5 @@ def _starts(table: pa.Table, key: str) -> tuple[Mapping[str, int], npt.NDArray[n
     if not table.num_rows:
         return {}, np.zeros(1, dtype=np.int64)
     runs = pc.run_end_encode(table[key].combine_chunks())
-    ends = runs.run_ends.to_numpy().astype(np.int64)
+    ends = np.asarray(np.from_dlpack(runs.run_ends), dtype=np.int64)
     return {subject: place for place, subject in enumerate(runs.values.to_pylist())}, np.append(0, ends)

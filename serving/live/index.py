@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from models.arrays import BoolArray, FloatArray
 from serving.deals import DealScore
@@ -104,17 +103,22 @@ def deal_index(deals: pa.Table, scores: pa.Table) -> DealIndex:
     )
 
 
+# Below, values are taken from Arrow's buffers: its own ways to NumPy import pandas, which takes long.
+
+
 def _numbers(table: pa.Table, name: str) -> FloatArray:
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
-    values = pc.fill_null(table[name].cast(pa.float64()), float("nan"))
-    return np.array(values.to_numpy(), dtype=np.float64)
+    values, known = _values(table[name].cast(pa.float64()).combine_chunks(), np.dtype(np.float64))
+    return np.where(known, values, np.nan)
 
 
 def _days(table: pa.Table, name: str) -> Days:
+    nothing = np.datetime64("NaT", "D")
     if name not in table.column_names:
-        return np.full(table.num_rows, np.datetime64("NaT"), dtype="datetime64[D]")
-    return np.array(table[name].cast(pa.date32()).to_numpy(), dtype="datetime64[D]")
+        return np.full(table.num_rows, nothing)
+    values, known = _values(table[name].cast(pa.date32()).combine_chunks(), np.dtype(np.int32))
+    return np.where(known, values.astype("datetime64[D]"), nothing)
 
 
 def _texts(table: pa.Table, name: str) -> Texts:
@@ -123,9 +127,21 @@ def _texts(table: pa.Table, name: str) -> Texts:
         return np.full(table.num_rows, None, dtype=object)
     coded: Any = table[name].combine_chunks().dictionary_encode()
     levels = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
-    codes = pc.fill_null(coded.indices, len(levels) - 1)
-    texts: Texts = levels[codes.to_numpy(zero_copy_only=False)]
+    codes, known = _values(coded.indices, np.dtype(np.int32))
+    texts: Texts = levels[np.where(known, codes, len(levels) - 1)]
     return texts
+
+
+def _values(array: Any, dtype: np.dtype[Any]) -> tuple[npt.NDArray[Any], BoolArray]:
+    """An Arrow array's values, and which are known; where one is not, its value means nothing."""
+    validity, data = array.buffers()
+    if data is None:
+        return np.zeros(len(array), dtype=dtype), np.zeros(len(array), dtype=np.bool_)
+    values = np.frombuffer(data, dtype=dtype)[array.offset : array.offset + len(array)]
+    if validity is None:
+        return values, np.ones(len(array), dtype=np.bool_)
+    bits = np.unpackbits(np.frombuffer(validity, dtype=np.uint8), bitorder="little")
+    return values, bits[array.offset : array.offset + len(array)].astype(np.bool_)
 
 
 def _known(value: Any) -> float | None:
