@@ -9,6 +9,7 @@ from serving.api import (
     deal,
     deals,
     exporting,
+    filters,
     forecast,
     helping,
     models,
@@ -24,6 +25,6 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1")
 for _subject in (
     about, deals, deal, changes, helping, renewals, renewal, forecast, scenario, exporting, models,
-    score, qualification, challenges,
+    score, qualification, challenges, filters,
 ):  # fmt: skip
     router.include_router(_subject.router)

@@ -12,6 +12,7 @@ from serving.api.deal_filters import DealQuery, DealSort
 from serving.api.deals import choices_view, deals_view
 from serving.pages.asked import address, given, pairs_of, query_of, sort_links
 from serving.pages.render import page
+from serving.saved_filters import SavedFilter, filters_of
 
 __all__ = ["router"]
 
@@ -50,5 +51,10 @@ def deals_page(request: Request, seen: Annotated[Seen, allow("deals")]) -> Respo
                for name, one in _VIEWS],
         next_link=address(_PATH, kept, cursor=view.next_cursor) if view.next_cursor else None,
         first_link=address(_PATH, kept) if query.cursor else None,
-        filtered=given(kept), saved=[], saved_query=urlencode(kept),
+        filtered=given(kept), saved=_saved(request, seen), saved_query=urlencode(kept),
+        may_save=seen.can("act"),
     )  # fmt: skip
+
+
+def _saved(request: Request, seen: Seen) -> tuple[SavedFilter, ...]:
+    return filters_of(request.app.state.store, seen.actor.user_id) if seen.can("act") else ()

@@ -12,11 +12,14 @@ from serving.pages import (
     models,
     qualify,
     renewals,
+    saved_views,
     what_if,
 )
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-for subject in (home, deals, deal, what_if, forecast, renewals, models, qualify, customer, challenges):
+for subject in (
+    home, deals, saved_views, deal, what_if, forecast, renewals, models, qualify, customer, challenges,
+):  # fmt: skip
     router.include_router(subject.router)
