@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, Request
-from starlette.types import ASGIApp, Receive, Send
-from starlette.types import Scope as Connection
 
 from serving.access.actor import Actor, actor_of
 from serving.access.errors import NotFound, NotSignedIn
@@ -15,7 +13,7 @@ from serving.live import HeldRun
 if TYPE_CHECKING:
     from serving.access.access import Access
 
-__all__ = ["Gate", "Guarded", "Seen", "allow"]
+__all__ = ["Gate", "Seen", "allow"]
 
 
 @dataclass(frozen=True)
@@ -82,19 +80,3 @@ def allow(action: str) -> Any:
     Raises ValueError for an action that does not exist.
     """
     return Depends(Gate(action))
-
-
-@dataclass(frozen=True)
-class Guarded:
-    """The mark of a mounted application, such as static files: public, and said to be."""
-
-    app: ASGIApp
-    action: str = "public"
-
-    def __post_init__(self) -> None:
-        if self.action != "public":
-            raise ValueError(f"action {self.action!r}: what is mounted is public; give it routes instead")
-
-    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        """Hand the request on."""
-        await self.app(scope, receive, send)
