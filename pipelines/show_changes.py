@@ -10,6 +10,7 @@ from models.change_words import Term, beside_before
 from pipelines.show import caption, points, when
 from serving.changes import DealChange, Part
 from serving.deals import DealScore
+from serving.history import DealEvent
 from serving.movers import Mover, Movers
 from serving.published import Published
 from serving.text import printable
@@ -20,8 +21,10 @@ _SHOWN = 0.05
 """Percentage points; less is not listed, but counts."""
 
 
-def change_view(change: DealChange, deal: DealScore, *, top: int) -> RenderableType:
-    """A deal's change: the whole, by kind and by driver, and the largest terms as sentences.
+def change_view(
+    change: DealChange, deal: DealScore, happened: Sequence[DealEvent] = (), *, top: int
+) -> RenderableType:
+    """A deal's change: the whole, by kind and by driver, the largest terms as sentences, what happened.
 
     top: at most so many sentences for, and as many against.
     """
@@ -41,6 +44,9 @@ def change_view(change: DealChange, deal: DealScore, *, top: int) -> RenderableT
     ):
         if terms:
             lines += [Text(f"\n{title}", "bold"), *(_sentence(term) for term in terms[:top])]
+    if happened:
+        lines.append(Text("\nWhat happened", "bold"))
+        lines += [Text(f"{one.happened_at:%Y-%m-%d}  {printable(one.text)}") for one in happened]
     if change.note:
         lines.append(Text(f"\n{printable(change.note)}", "yellow"))
     lines.append(Text(f"\n{_when_and_which(change)}", "dim"))

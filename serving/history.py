@@ -13,14 +13,13 @@ import pyarrow as pa
 from data.errors import PublishError
 from serving.deals import rows_of
 from serving.published import Published, glance, published_runs
+from serving.records import deal_rows, records_file
 from serving.room import MOMENTS, PROMISES
 
 __all__ = ["DealEvent", "ScoreHistory", "ScorePoint", "deal_events", "score_history"]
 
 _MOST = 60
 _SCORES = "win_scores.parquet"
-_CHANGES = "records_opportunity_changes.parquet"
-_ACTIVITIES = "records_activities.parquet"
 _MEETINGS = ("meeting", "demo", "workshop")
 _FIELDS = {
     "stage": "Stage",
@@ -59,7 +58,8 @@ class DealEvent:
 class ScoreHistory:
     """A deal's points, oldest first, and the events from the first point to the last.
 
-    unread: runs whose folder is there but cannot be trusted, newest first; their points are missing.
+    unread: runs that cannot be read or trusted, newest first: earlier ones lack their point, the present one
+    its events.
     """
 
     opportunity_id: str
@@ -86,8 +86,13 @@ def score_history(run: Published, opportunity_id: str, *, at_most: int = _MOST) 
         point = scores.point(opportunity_id)
         if point is not None and (not points or point.as_of < points[-1].as_of):
             points.append(point)
+    if not points:
+        return ScoreHistory(opportunity_id, (), (), tuple(unread))
     points.reverse()
-    events = deal_events(run, opportunity_id) if points else ()
+    try:
+        events = deal_events(run, opportunity_id)
+    except PublishError:
+        unread, events = [run.run_id, *unread], ()
     between = tuple(one for one in events if points[0].as_of <= one.happened_at < points[-1].as_of)
     return ScoreHistory(opportunity_id, tuple(points), between, tuple(unread))
 
@@ -96,15 +101,16 @@ def deal_events(run: Published, opportunity_id: str) -> tuple[DealEvent, ...]:
     """What the run published of the deal's records as events, oldest first; ties by kind and text.
 
     Changes of stage, close date, amount and forecast category, meetings, promises with what became of them,
-    and moments of the purchase.
+    and moments of the purchase. Raises PublishError if a file of the run is gone or damaged.
     """
-    found = [
-        event
-        for name, tell in _TOLD.items()
-        if name in run.manifest["files"]
-        for row in rows_of(run.table(name), opportunity_id)
-        for event in tell(row)
-    ]
+    held = run.manifest["files"]
+    found: list[DealEvent] = []
+    for name, tell in _BESIDE.items():
+        rows = rows_of(run.table(name), opportunity_id) if name in held else ()
+        found += [event for row in rows for event in tell(row)]
+    for name, tell in _RECORDS.items():
+        records = deal_rows(run, name, opportunity_id).to_pylist() if records_file(name) in held else ()
+        found += [event for row in records for event in tell(row)]
     return tuple(sorted(found, key=lambda event: (event.happened_at, event.kind, event.text)))
 
 
@@ -179,9 +185,6 @@ def _of_moment(row: dict[str, Any]) -> tuple[DealEvent, ...]:
     return (DealEvent(row["happened_at"], "moment", row["kind"].replace("_", " ").capitalize()),)
 
 
-_TOLD: dict[str, Callable[[dict[str, Any]], tuple[DealEvent, ...]]] = {
-    _CHANGES: _of_change,
-    _ACTIVITIES: _of_activity,
-    PROMISES: _of_promise,
-    MOMENTS: _of_moment,
-}
+_Tell = Callable[[dict[str, Any]], tuple[DealEvent, ...]]
+_BESIDE: dict[str, _Tell] = {PROMISES: _of_promise, MOMENTS: _of_moment}
+_RECORDS: dict[str, _Tell] = {"opportunity_changes": _of_change, "activities": _of_activity}

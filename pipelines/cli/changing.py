@@ -34,6 +34,7 @@ def changes(
         from pipelines.show_changes import change_view, movers_view
         from serving.changes import deal_change
         from serving.deals import explain_deal
+        from serving.history import deal_events
         from serving.movers import movers
         from serving.published import open_published
 
@@ -47,4 +48,13 @@ def changes(
             return
         scored = explain_deal(published, deal).deal
         change = deal_change(published, deal, since=since)
-        output.result(asdict(change), change_view(change, scored, top=top))
+        events = () if change.since_as_of is None else deal_events(published, deal)
+        happened = [
+            one
+            for one in events
+            if change.since_as_of and change.since_as_of <= one.happened_at < change.as_of
+        ]
+        output.result(
+            asdict(change) | {"happened": [asdict(one) for one in happened]},
+            change_view(change, scored, happened, top=top),
+        )

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from serving.history import DealEvent, deal_events, score_history
+from serving.live import hold
 from serving.published import open_published
 from serving.room import MOMENTS, PROMISES
 from tests.serving.change_runs import FIRST_AT, as_published, run_id
@@ -116,3 +117,14 @@ def test_a_run_that_cannot_be_trusted_is_named_and_its_point_left_out(
     found = score_history(open_published(copy, run_id(1)), "A")
     assert [one.run_id for one in found.points] == [run_id(1)]
     assert found.unread == (run_id(0),)
+
+
+def test_a_run_held_in_memory_has_its_point_though_its_folder_is_gone(
+    workspace: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(workspace, tmp_path / "copy")
+    run = hold(copy)
+    shutil.rmtree(copy / "published" / run_id(1))
+    found = score_history(run, "A")
+    assert [one.run_id for one in found.points] == [run_id(0), run_id(1)]
+    assert (found.events, found.unread) == ((), (run_id(1),))
