@@ -107,9 +107,13 @@ def feature_table(
 
 @dataclass(frozen=True)
 class Measured:
-    """The snapshots, and the measures of each stream: entity, table (key, slot, columns), columns' names."""
+    """The snapshots, and the measures of each stream: entity, table (key, slot, columns), columns' names.
+
+    known: the tables behind the gate that they were measured from.
+    """
 
     snapshots: Snapshots
+    known: Known
     spine: ir.Table
     streams: dict[str, tuple[Entity, ir.Table, dict[Measure, str]]]
 
@@ -136,7 +140,7 @@ def measured_streams(
         held = context.get(CONTEXT_TABLES.get(entity, ""))
         run = _stream_measures(spine, STREAMS[name], names, snapshots, known, keep, held)
         streams[name] = (entity, run, names)
-    return Measured(snapshots, spine, streams)
+    return Measured(snapshots, known, spine, streams)
 
 
 def _parts(spine: ir.Table) -> list[tuple[int, int] | None]:

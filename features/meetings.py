@@ -13,11 +13,11 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from features.catalogue import STREAMS
-from features.gate import gate
+from features.gate import Known, gate
 from features.snapshots import DAY, Calendar
 from features.streams.people import touches
 
-__all__ = ["MeetingHistory", "meeting_history"]
+__all__ = ["MeetingHistory", "meeting_history", "meetings_of"]
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,19 @@ def meeting_history(
     calendar = Calendar(as_of, DAY)
     known = gate(tables, calendar, deals)
     known["touches"] = touches(known)
+    held, came, group = (table.to_pyarrow() for table in meetings_of(known, calendar, deals))
+    return MeetingHistory(held, came, group)
+
+
+def meetings_of(known: Known, calendar: Calendar, keys: ir.Table) -> tuple[ir.Table, ir.Table, ir.Table]:
+    """The tables of a `MeetingHistory` of the deals behind a gate, as expressions.
+
+    keys: opportunity_id and its number `deal`.
+    """
     end_s = calendar.anchor_s
 
     def rows(stream: str) -> ir.Table:
-        found = STREAMS[stream].rows(known).inner_join(deals.rename(key="deal"), "key")
+        found = STREAMS[stream].rows(known).inner_join(keys.rename(key="deal"), "key")
         return found.filter(found.seen_s < end_s)
 
     meetings, met, members = rows("meetings"), rows("role_touches"), rows("role_kinds")
@@ -62,8 +71,8 @@ def meeting_history(
         known_s=of_meetings.seen_s.min()
     )
     group = members.select("opportunity_id", "role", since_s="seen_s", until_s="until_s")
-    return MeetingHistory(
-        held.order_by("opportunity_id", "held_s", "known_s", "activity_id").to_pyarrow(),
-        came.order_by("activity_id", "role").to_pyarrow(),
-        group.order_by("opportunity_id", "role", "since_s").to_pyarrow(),
+    return (
+        held.order_by("opportunity_id", "held_s", "known_s", "activity_id"),
+        came.order_by("activity_id", "role"),
+        group.order_by("opportunity_id", "role", "since_s"),
     )

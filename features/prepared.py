@@ -5,22 +5,32 @@ express is compiled once to SQL (`features.program`), since planning it takes se
 rows of one deal milliseconds. What other deals say comes from a context.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from features.assemble import ARROW_TYPES, Measured, assembled, measured_streams
-from features.context import Context
+from features.assemble import ARROW_TYPES, OWN, Measured, assembled, measured_streams
+from features.catalogue import STREAMS
+from features.context import CONTEXT_TABLES, Context
 from features.families.custom import CustomField
 from features.feature import Feature, Learnt
+from features.meetings import meetings_of
 from features.program import Program
+from features.promise_ledger import ledger_of
 from features.record_shapes import Records, conformed, record_schemas
 from features.snapshots import Snapshots
+from features.spiral import phases_of
+from features.timeline import answers_of, moments_of
 
-__all__ = ["PreparedFeatures"]
+__all__ = ["BESIDE", "PreparedFeatures"]
+
+BESIDE = ("promises", "spiral", "moments", "qualification", "held", "came", "members")
+"""What stands beside the features of deals, as `features.promise_ledger`, `features.spiral`,
+`features.timeline` and `features.meetings` (its three tables) give it."""
 
 _ASKED = "asked"
 _ASKED_SCHEMA = pa.schema({
@@ -47,7 +57,11 @@ class PreparedFeatures:
         inputs = {name: ibis.Schema.from_pyarrow(schema) for name, schema in self._schemas.items()}
         held = {f"context_{name}": table for name, table in context.tables().items()}
         self._program = Program(inputs | {_ASKED: ibis.Schema.from_pyarrow(_ASKED_SCHEMA)}, held)
-        self._names: list[str] = []
+        self._known: dict[str, frozenset[str]] = {
+            entity: frozenset(context.tables()[CONTEXT_TABLES[entity]]["key"].to_pylist())
+            for entity in ("account", "owner")
+        }
+        self._own: dict[str, str] = {}
         self._compile()
         self._program.seal(workers)
 
@@ -57,29 +71,56 @@ class PreparedFeatures:
         Columns as `feature_frame` gives them. records: the deals' own rows; what becomes known at or after
         as_of changes nothing.
         """
+        return self._frame(self._run(records, as_of, skip=BESIDE), as_of)
+
+    def deals(self, records: Records, as_of: datetime) -> tuple[pa.Table, dict[str, pa.Table]]:
+        """The same frame, and what stands beside it: the tables `BESIDE` of these deals, by name."""
+        found = self._run(records, as_of)
+        return self._frame(found, as_of), {name: found.pop(name) for name in BESIDE}
+
+    def _run(self, records: Records, as_of: datetime, skip: Collection[str] = ()) -> dict[str, pa.Table]:
         shift_us = as_of.microsecond
         rows = {
-            name: conformed(table, self._schemas[name], shift_us=shift_us) for name, table in records.items()
+            name: conformed(table, self._schemas[name], shift_us=shift_us)
+            for name, table in records.items()
+            if table.num_rows
         }
-        deals = rows["opportunities"]
-        asked = pa.table(
-            [
-                deals["opportunity_id"],
-                deals["account_id"],
-                pa.repeat(pa.scalar(0, pa.int64()), deals.num_rows),
-            ],
-            schema=_ASKED_SCHEMA,
-        )
-        found = self._program.run(rows | {_ASKED: asked}, as_of - timedelta(microseconds=shift_us))
+        deals = rows.get("opportunities", self._schemas["opportunities"].empty_table())
+        slots = pa.repeat(pa.scalar(0, pa.int64()), deals.num_rows)
+        rows[_ASKED] = pa.table([deals["opportunity_id"], deals["account_id"], slots], schema=_ASKED_SCHEMA)
+        known = {"account": deals["account_id"], "owner": self._owners(rows)}
+        skip = {*skip, *self._not_needed(known)}
+        return self._program.run(rows, as_of - timedelta(microseconds=shift_us), skip)
+
+    def _frame(self, found: Mapping[str, pa.Table], as_of: datetime) -> pa.Table:
         columns = {
             name: column
-            for part in found.values()
-            for name, column in zip(part.column_names, part.columns, strict=True)
+            for part, table in found.items()
+            if part not in BESIDE
+            for name, column in zip(table.column_names, table.columns, strict=True)
         }
         ids = columns["opportunity_id"]
         at = pa.repeat(pa.scalar(as_of, pa.timestamp("us", "UTC")), len(ids))
         values = [columns[one.name].cast(ARROW_TYPES[one.kind]) for one in self.features]
         return pa.table([ids, at, *values], ["opportunity_id", "as_of", *(one.name for one in self.features)])
+
+    @staticmethod
+    def _owners(rows: Records) -> pa.ChunkedArray:
+        """Every seller that a deal may have had: the present ones, and those that its history names."""
+        owners = [rows["opportunities"]["owner_id"]] if "opportunities" in rows else []
+        if "opportunity_changes" in rows:
+            changes = rows["opportunity_changes"]
+            owners.append(changes["new_value"].filter(pc.equal(changes["field"], "owner")))
+        return pa.chunked_array([chunk for column in owners for chunk in column.chunks], pa.string())
+
+    def _not_needed(self, of: Mapping[str, pa.ChunkedArray]) -> set[str]:
+        """The statements that measure accounts or sellers from rows, where the context knows all of them."""
+        known = {
+            entity for entity, keys in of.items() if set(keys.to_pylist()) - {None} <= self._known[entity]
+        }
+        if "owner" in known:
+            known.add("all")
+        return {name for name, entity in self._own.items() if entity in known}
 
     def _compile(self) -> None:
         """Every statement, in the order in which they read one another."""
@@ -89,9 +130,11 @@ class PreparedFeatures:
         shared = {name for streams in groups if len(streams) > 1 for name in streams}
 
         def keep(name: str, table: ir.Table) -> ir.Table:
-            stream = name.removesuffix("_measures")
-            if stream in alone - shared:
+            if name.removesuffix("_measures") in alone - shared:
                 return table
+            if name == "people_met" or name.endswith(f"_{OWN}"):
+                stream = "owner_people" if name == "people_met" else name.removesuffix(f"_{OWN}")
+                self._own[_KEPT + name] = STREAMS[stream].entity
             return program.keep(_KEPT + name, table)
 
         instant = program.instant
@@ -100,11 +143,22 @@ class PreparedFeatures:
         context = {name: program.table(f"context_{name}") for name in self.context.tables()}
         measured = measured_streams(tables, snapshots, self.features, keep, context)
         for place, (streams, features) in enumerate(groups.items()):
-            part = Measured(snapshots, measured.spine, {name: measured.streams[name] for name in streams})
+            part = Measured(
+                snapshots, measured.known, measured.spine, {name: measured.streams[name] for name in streams}
+            )
             table = assembled(part, features, None).order_by("opportunity_id").drop("slot")
             if place:
                 table = table.drop("opportunity_id")
             program.result(f"features_{place}", table)
+        keys = program.table(f"{_KEPT}numbered").select("opportunity_id", "deal")
+        held, came, members = meetings_of(measured.known, instant, keys)
+        beside = (
+            ledger_of(measured.known, instant), phases_of(measured.known, instant),
+            moments_of(measured.known, instant, keys), answers_of(measured.known, instant, keys),
+            held, came, members,
+        )  # fmt: skip
+        for name, table in zip(BESIDE, beside, strict=True):
+            program.result(name, table)
 
 
 def _by_streams(features: Sequence[Feature]) -> dict[frozenset[str], list[Feature]]:

@@ -12,7 +12,7 @@ from features.gate import Known
 from features.snapshots import DAY, Calendar, snapshots_from_keys
 from features.streams.promises import ORDER, THREAD, promise_states
 
-__all__ = ["deals_known", "instant", "promise_ledger", "promised_deals"]
+__all__ = ["deals_known", "instant", "ledger_of", "promise_ledger", "promised_deals"]
 
 
 def promise_ledger(
@@ -34,12 +34,17 @@ def promise_ledger(
     """
     calendar, keys = deals_known(tables, as_of, deals)
     _, known = known_spine(tables, snapshots_from_keys(tables, keys, calendar))
+    return ledger_of(known, calendar).to_pyarrow()
+
+
+def ledger_of(known: Known, calendar: Calendar) -> ir.Table:
+    """The ledger of the deals behind a gate (see `features.assemble.known_spine`), as an expression."""
     rows = promise_states(known)
     rows = rows.filter(rows.seen_s < calendar.anchor_s)
     threads = _threads(rows, calendar)
     numbers = promised_deals(known)
     threads = threads.inner_join(numbers, threads.key == numbers.deal)
-    return _ledger(threads, calendar).to_pyarrow()
+    return _ledger(threads, calendar)
 
 
 def deals_known(
@@ -92,7 +97,7 @@ def _ledger(threads: ir.Table, calendar: Calendar) -> ir.Table:
     """The ledger's columns."""
     is_open = threads.state == "open"
     ended = threads.state.isin(("delivered", "withdrawn"))
-    now_s = ibis.literal(calendar.anchor_s, "int64")
+    now_s = calendar.seconds_of_slot(ibis.literal(calendar.last_slot, "int64"))
     due_s = ibis.ifelse(is_open, threads.latest_due_s, threads.last_due_s)
     late_s = ibis.cases(
         (is_open, now_s - due_s),

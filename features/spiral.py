@@ -8,11 +8,12 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from features.assemble import known_spine
+from features.gate import Known
 from features.promise_ledger import deals_known, instant, promised_deals
-from features.snapshots import snapshots_from_keys
+from features.snapshots import Calendar, snapshots_from_keys
 from features.streams import spiral
 
-__all__ = ["spiral_phases"]
+__all__ = ["phases_of", "spiral_phases"]
 
 
 def spiral_phases(
@@ -30,6 +31,11 @@ def spiral_phases(
     """
     calendar, keys = deals_known(tables, as_of, deals)
     _, known = known_spine(tables, snapshots_from_keys(tables, keys, calendar))
+    return phases_of(known, calendar).to_pyarrow()
+
+
+def phases_of(known: Known, calendar: Calendar) -> ir.Table:
+    """The phases and ways out of the deals behind a gate, as an expression."""
     steps, ways_out = (stream.rows(known) for stream in spiral.STREAMS)
     columns = ("key", "phase", "name", "seen_s", "at_s", "source", "row_id", "what")
     steps = steps.mutate(kind=ibis.literal("phase")).select("kind", *columns)
@@ -46,4 +52,4 @@ def spiral_phases(
         "opportunity_id", "kind", "phase", "name", reached_at=instant(rows.at_s),
         visible_at=instant(rows.seen_s), source=rows.source, row_id=rows.row_id, what=rows.what,
     )  # fmt: skip
-    return table.order_by("opportunity_id", "visible_at", "kind", "phase", "name").to_pyarrow()
+    return table.order_by("opportunity_id", "visible_at", "kind", "phase", "name")

@@ -14,7 +14,7 @@ from features.snapshots import DAY, Calendar
 from features.streams.moments import moment_rows, step_number
 from features.streams.qualification import answer_rows
 
-__all__ = ["moments_timeline", "qualification_state"]
+__all__ = ["answers_of", "moments_of", "moments_timeline", "qualification_state"]
 
 _AGREED_WITHIN = 1
 
@@ -31,7 +31,14 @@ def moments_timeline(
     contact_id (null where nobody is named). What was read from a note leaves when a recorded row stands
     for it.
     """
-    calendar, known, keys = _known(tables, as_of, deals)
+    return moments_of(*_known(tables, as_of, deals)).to_pyarrow()
+
+
+def moments_of(known: Known, calendar: Calendar, keys: ir.Table) -> ir.Table:
+    """The timeline of the deals behind a gate, as an expression.
+
+    keys: opportunity_id and its number `deal`.
+    """
     rows = moment_rows(known)
     rows = rows.filter(_stands(rows, calendar)).inner_join(keys, rows.key == keys.deal)
     table = rows.select(
@@ -46,7 +53,7 @@ def moments_timeline(
         row_id=rows.row_id,
         contact_id=rows.contact_id,
     )
-    return table.order_by("opportunity_id", "happened_at", "row_id").to_pyarrow()
+    return table.order_by("opportunity_id", "happened_at", "row_id")
 
 
 def qualification_state(
@@ -59,7 +66,11 @@ def qualification_state(
     to as_of), gap (levels between the sides' answers), agrees (whether that is one level at most). The last
     two are the same on both sides' rows, and null unless both answered.
     """
-    calendar, known, keys = _known(tables, as_of, deals)
+    return answers_of(*_known(tables, as_of, deals)).to_pyarrow()
+
+
+def answers_of(known: Known, calendar: Calendar, keys: ir.Table) -> ir.Table:
+    """Both sides' answers on the deals behind a gate, as an expression. keys: as for `moments_of`."""
     rows = answer_rows(known)
     rows = rows.filter(_stands(rows, calendar))
     answered = rows.select("key").distinct().inner_join(keys, rows.key == keys.deal)
@@ -80,17 +91,17 @@ def qualification_state(
         gap=gap, agrees=gap <= _AGREED_WITHIN,
     )  # fmt: skip
     columns = ("opportunity_id", "question", "side", "answer", "evidence", "answered_at", "staleness_days")
-    return table.order_by("opportunity_id", "place").select(*columns, "gap", "agrees").to_pyarrow()
+    return table.order_by("opportunity_id", "place").select(*columns, "gap", "agrees")
 
 
 def _known(
     tables: Mapping[str, ir.Table], as_of: datetime, deals: Collection[str] | None
-) -> tuple[Calendar, Known, ir.Table]:
-    """The tables behind the gate, and each deal's opportunity_id with its number `deal`."""
+) -> tuple[Known, Calendar, ir.Table]:
+    """The tables behind the gate, its calendar, and each deal's opportunity_id with its number `deal`."""
     calendar, keys = deals_known(tables, as_of, deals)
     numbers = ibis.row_number().over(ibis.window(order_by="opportunity_id")).cast("int64")
     keys = keys.select("opportunity_id", deal=numbers)
-    return calendar, gate(tables, calendar, keys), keys
+    return gate(tables, calendar, keys), calendar, keys
 
 
 def _stands(rows: ir.Table, calendar: Calendar) -> ir.BooleanValue:
