@@ -28,7 +28,7 @@ from serving.what_if_parts import Change, DriverMove, FeatureMove, WhatIf
 if TYPE_CHECKING:
     from models.win_model import WinModel
 
-__all__ = ["Change", "DriverMove", "FeatureMove", "WhatIf", "what_if", "what_if_steps"]
+__all__ = ["Change", "DriverMove", "FeatureMove", "WhatIf", "rescored", "what_if", "what_if_steps"]
 
 _SAME = 1e-9
 
@@ -85,6 +85,21 @@ def what_if_steps(run: HeldRun, opportunity_id: str, steps: Sequence[str]) -> Su
         known = f"Suggested are: {'; '.join(there)}." if there else "No steps are suggested for this deal."
         raise UsageError(f"steps: expected steps suggested for the deal, found {list(steps)!r}. {known}")
     return found
+
+
+def rescored(run: HeldRun, opportunity_id: str, values: Mapping[str, Any]) -> tuple[float, float]:
+    """The deal's log-odds as published, and with these values of features, a seller's to move or not.
+
+    values: of the type that the run publishes; what the model works out from them follows. Raises as
+    `what_if` does.
+    """
+    model = _model(run)
+    row = _row(run, opportunity_id)
+    before = np.array([_encoded(column, row[column.name][0].as_py()) for column in model.encoder.columns])
+    after, _ = _after(model, row, _changed(row, values), before, values)
+    then, now = model.log_odds_of(np.vstack([before, after]))
+    _check_as_published(run, opportunity_id, float(then))
+    return float(then), float(now)
 
 
 def _model(run: HeldRun) -> "WinModel":

@@ -1,20 +1,17 @@
 """The model's number beside the challenger's: with a factor set aside, or with its value corrected."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from data.errors import UsageError
-from models.arrays import FloatArray
 from models.calibration import sigmoid
 from models.encoding import OTHER
 from serving.feature_facts import feature_facts
 from serving.live import HeldRun
-
-if TYPE_CHECKING:
-    from models.win_model import WinModel
+from serving.what_if import rescored
 
 __all__ = ["Numbers", "checked_correction", "factor_value", "numbers_corrected", "numbers_set_aside"]
 
@@ -55,23 +52,17 @@ def numbers_set_aside(run: HeldRun, rank: int, feature: str) -> Numbers:
 
 
 def numbers_corrected(run: HeldRun, rank: int, feature: str, value: Any) -> Numbers:
-    """With the deal scored again by the model, the feature at this value and all others as they are.
+    """With the deal scored again by the model, the feature at this value.
 
-    Raises UsageError, with the reason, where the run's model cannot be asked.
+    What the model works out from it follows; all other features stay as they are. Raises UsageError, with
+    the reason, where the run's model cannot be asked.
     """
-    model = run.model()
-    if model is None:
+    if run.model() is None:
         raise UsageError(
             f"{feature}: a corrected value cannot be scored here: {run.model_problem}. Dispute the factor "
             "without a value instead."
         )
-    place = int(run.deals.published[rank])
-    values = run.table(_FEATURES).slice(place, 1).to_pylist()[0]
-    before, after = model.log_odds_of(
-        np.stack([_encoded(model, values), _encoded(model, {**values, feature: value})])
-    )
-    held = float(run.deals.log_odds[rank])
-    return Numbers(held, held + float(after - before))
+    return Numbers(*rescored(run, run.deals.ids[rank], {feature: value}))
 
 
 def checked_correction(run: HeldRun, feature: str, value: Any) -> int | float | bool | str:
@@ -127,16 +118,3 @@ def _read(text: str, kind: str) -> Any:
         return float(text.replace(",", ""))
     except ValueError:
         return text
-
-
-def _encoded(model: "WinModel", values: dict[str, Any]) -> FloatArray:
-    """The model's row for published values, shape (k,): a category as its place; NaN is missing."""
-    row = np.empty(len(model.encoder.columns))
-    for place, column in enumerate(model.encoder.columns):
-        value = values[column.name]
-        if value is not None and column.kind == "category":
-            value = column.levels.index(value if value in column.levels else OTHER)
-        row[place] = np.nan if value is None else float(value)
-        if np.isnan(row[place]) and column.missing is not None:
-            row[place] = column.missing
-    return row

@@ -359,7 +359,14 @@ def modelled(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Wi
 
 @pytest.mark.parametrize(
     ("feature", "value"),
-    [("meetings", 9), ("champion_met", True), ("champion_met", False), ("region", "north")],
+    [
+        ("meetings", 9),
+        ("champion_met", True),
+        ("champion_met", False),
+        ("region", "north"),
+        ("days_in_stage", 30.0),
+        ("stage", "c"),
+    ],
 )
 def test_a_corrected_value_is_scored_by_the_real_model(
     modelled: tuple[WinModel, pa.Table, HeldRun], feature: str, value: object
