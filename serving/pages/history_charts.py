@@ -56,7 +56,7 @@ def change_rows(change: DealChangeView) -> list[dict[str, Any]]:
     """The steps from the probability of the run compared with to this run's, driver by driver."""
     terms = [(one.title, one.points / 100) for one in change.drivers]
     before, after = ("Then", change.p_before or 0.0), ("Now", change.p_after)
-    return step_rows(before, terms, after, whole=words.percent, part=words.points)
+    return step_rows(before, terms, after, whole=words.percent, part=lambda one: words.points(one, 1))
 
 
 def change_chart(change: DealChangeView) -> Chart | None:
@@ -64,7 +64,8 @@ def change_chart(change: DealChangeView) -> Chart | None:
     if change.points is None or not change.drivers:
         return None
     rows = change_rows(change)
-    title = f"{words.points(change.points / 100).capitalize()} since {words.day(change.since_as_of)}"
+    first = change.drivers[0]
+    title = f"{first.title} moves it most: {words.points(first.points / 100)}"
     columns = (("step", "Driver", ""), ("label", "Moves it by", ""))
     note = "Each driver’s part of the change, in percentage points; together they are the whole."
     return Chart("change", title, note, step_spec(rows, CHANCE), columns, rows)

@@ -31,7 +31,7 @@ def step_rows(
     at = before[1]
     for title, value in terms:
         said = part(value)
-        label = said if value <= 0 or said.startswith("+") else f"+{said}"
+        label = said if value <= 0 or said[0] in "+±" else f"+{said}"
         rows.append(_row(_capital(title), at, at + value, value, "for" if value >= 0 else "against", label))
         at += value
     rows.append(_row(after[0], after[1], after[1], after[1], "whole", whole(after[1])))

@@ -50,12 +50,13 @@ class Site:
         return context
 
     def deal_of(self, role: str) -> str:
-        """The likeliest deal that the role's person owns."""
-        owner = self.people[role].user_id
+        """The likeliest deal that the role's person, or their team, owns."""
+        person = self.people[role].user_id
+        team = people_of(self.run).team(person) if person else None
         return next(
             str(one)
-            for one, held in zip(self.run.deals.ids, self.run.deals.owner_id, strict=True)
-            if owner is None or held == owner
+            for one, owner in zip(self.run.deals.ids, self.run.deals.owner_id, strict=True)
+            if team is None or owner in team
         )
 
     def pages_of(self, role: str) -> list[str]:

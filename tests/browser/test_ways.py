@@ -25,6 +25,7 @@ def test_the_keyboard_alone_leads_from_deals_to_a_step_and_back_to_a_filter(
     expect(page.locator("h1")).to_have_text("What if")
     _tab_to(page, '.menu a[href="/deals"]')
     page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Open deals")
     _tab_to(page, ".filter-fold summary")
     page.keyboard.press("Enter")
     _tab_to(page, "#f-q")
