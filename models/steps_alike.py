@@ -16,7 +16,7 @@ from models.alike import ENOUGH_DEALS, Alike
 from models.arrays import BoolArray, FloatArray, IntArray, deal_codes, known_outcomes
 from models.columns import numbers
 
-__all__ = ["COMPARED_BY", "PastDeals", "Range", "Seen", "Test"]
+__all__ = ["COMPARED_BY", "PastDeals", "Range", "Seen", "Threshold"]
 
 _STAGE, _AGE = "stage", "deal_age_days"
 COMPARED_BY = (_STAGE, _AGE)
@@ -31,7 +31,7 @@ Group = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Test:
+class Threshold:
     """That a feature stands at a level or beyond it; up: at least at it, else at most."""
 
     feature: str
@@ -43,7 +43,7 @@ class Test:
 class Seen:
     """Deals alike, and those of them that once stood where a step leads.
 
-    alike: what they have in common, in words. low, high: how far the first feature tested went in those that
+    alike: what they have in common, in words. low, high: how far the first feature went in those that
     stood there, the middle 80 % of them (all of fewer than ten); None if none did.
     """
 
@@ -97,11 +97,11 @@ class PastDeals:
         finest = {cell: self._group(cell) for cell in np.unique(cells).tolist()}
         return [finest[cell] for cell in cells.tolist()]
 
-    def seen(self, group: Group, tests: Sequence[Test]) -> Seen:
-        """The deals of a group, and those that once, in one snapshot in it, passed all tests."""
-        key = (group, *tests)
+    def seen(self, group: Group, thresholds: Sequence[Threshold]) -> Seen:
+        """The deals of a group, and those that once, in one snapshot in it, passed all thresholds."""
+        key = (group, *thresholds)
         if key not in self._found:
-            self._found[key] = self._seen(group, tests)
+            self._found[key] = self._seen(group, thresholds)
         return self._found[key]
 
     def words(self, group: Group) -> str:
@@ -126,17 +126,17 @@ class PastDeals:
                 return group
         return (0, 0)
 
-    def _seen(self, group: Group, tests: Sequence[Test]) -> Seen:
+    def _seen(self, group: Group, thresholds: Sequence[Threshold]) -> Seen:
         rows = self._rows(group)
         every = np.unique(self.deal[rows])
         passed = np.ones(rows.size, dtype=np.bool_)
-        for test in tests:
-            values = self._column(test.feature)[rows]
-            passed &= values >= test.level if test.up else values <= test.level
+        for one in thresholds:
+            values = self._column(one.feature)[rows]
+            passed &= values >= one.level if one.up else values <= one.level
         there = np.unique(self.deal[rows[passed]])
         low, high = None, None
-        if there.size and tests:
-            low, high = self._range(rows[passed], tests[0])
+        if there.size and thresholds:
+            low, high = self._range(rows[passed], thresholds[0])
         return Seen(
             alike=self.words(group),
             alike_deals=int(every.size),
@@ -147,12 +147,12 @@ class PastDeals:
             high=high,
         )
 
-    def _range(self, rows: IntArray, test: Test) -> tuple[float, float]:
+    def _range(self, rows: IntArray, one: Threshold) -> tuple[float, float]:
         """The middle 80 % of how far the deals went."""
         _, place = np.unique(self.deal[rows], return_inverse=True)
-        values = self._column(test.feature)[rows]
-        furthest = np.full(int(place.max()) + 1, -np.inf if test.up else np.inf)
-        (np.maximum if test.up else np.minimum).at(furthest, place, values)
+        values = self._column(one.feature)[rows]
+        furthest = np.full(int(place.max()) + 1, -np.inf if one.up else np.inf)
+        (np.maximum if one.up else np.minimum).at(furthest, place, values)
         if furthest.size < _FEW:
             return float(furthest.min()), float(furthest.max())
         low, high = np.percentile(furthest, [_LOW, _HIGH], method="inverted_cdf")

@@ -12,7 +12,7 @@ from features.steps_variants import Variant, VariantFeatures
 from models.arrays import FloatArray
 from models.calibration import sigmoid
 from models.columns import numbers
-from models.steps_alike import Test
+from models.steps_alike import Threshold
 from models.win_model import WinModel
 
 __all__ = ["WORTH_TELLING", "OpenDeals", "Trial", "Tried", "best_pairs", "driver_moves"]
@@ -38,7 +38,7 @@ class Tried:
     """A deal, by its place, after one or two steps.
 
     frame: one row, as the model would read it. headline: the first feature that the steps are to move, before
-    (None where it was missing) and after. tests: how far each of these features then stands.
+    (None where it was missing) and after. thresholds: how far each of these features then stands.
     """
 
     place: int
@@ -47,7 +47,7 @@ class Tried:
     gain: float
     frame: pa.Table
     headline: tuple[float | None, float]
-    tests: tuple[Test, ...]
+    thresholds: tuple[Threshold, ...]
 
 
 @dataclass(frozen=True)
@@ -139,17 +139,19 @@ def _replaced(frame: pa.Table, moved: pa.Table) -> pa.Table:
 
 def _tested(
     steps: Iterable[Step], before: pa.Table, after: pa.Table
-) -> tuple[tuple[float | None, float], tuple[Test, ...]] | None:
+) -> tuple[tuple[float | None, float], tuple[Threshold, ...]] | None:
     """The headline before and after, and what the steps reach; None where a step leaves its own unmoved."""
-    headline, tests = None, list[Test]()
+    headline, thresholds = None, list[Threshold]()
     for step in steps:
         for nth, reached in enumerate(step.about):
             then, now = _value(before, reached.feature), _value(after, reached.feature)
             if now is None or (nth == 0 and not _has_moved(reached, then, now)):
                 return None
             headline = headline or (then, now)
-            tests.append(Test(reached.feature, reached.up, now if reached.level is None else reached.level))
-    return None if headline is None else (headline, tuple(dict.fromkeys(tests)))
+            thresholds.append(
+                Threshold(reached.feature, reached.up, now if reached.level is None else reached.level)
+            )
+    return None if headline is None else (headline, tuple(dict.fromkeys(thresholds)))
 
 
 def _has_moved(reached: Reached, then: float | None, now: float) -> bool:

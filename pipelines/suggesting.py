@@ -120,7 +120,7 @@ def _suggested(trial: Trial, built: Built, steps: Sequence[tuple[Step, ...]], al
         before = deals.frame.take(pa.array([one.place for one in told]))
         after = pa.concat_tables([one.frame for one in told])
         moves = driver_moves(model, before, after, own=own, other=OTHER)
-        seen = [alike.seen(groups[one.place], one.tests) for one in told]
+        seen = [alike.seen(groups[one.place], one.thresholds) for one in told]
         for one, moved, past in zip(told, moves, seen, strict=True):
             rows.append(_row(deals, one, moved, past))
     return _ranked(rows)
@@ -135,7 +135,7 @@ def _row(deals: OpenDeals, one: Tried, moved: Mapping[str, float], past: Seen) -
         "steps": "+".join(step.id for step in one.steps),
         "title": _title(one.steps),
         "sentence": " ".join(step.sentence for step in one.steps),
-        "feature": one.tests[0].feature,
+        "feature": one.thresholds[0].feature,
         "value_before": one.headline[0],
         "value_after": one.headline[1],
         "p_before": p_before,
