@@ -87,11 +87,12 @@ def _shown(
     if feature and feature not in visible:
         raise NotFound
     ranked = sorted(visible, key=lambda name: (-abs(visible[name]), name))
-    values = values_of(seen.run, rank)
+    values, view = values_of(seen.run, rank), challenges_answer(request, seen, opportunity_id)
+    own = {one.feature for one in view.challenges if one.is_own and one.state == "open"}
     return page(
         request, "challenge.html", seen, status=200 if problem is None else getattr(problem, "status", 422),
         deal=seen.run.deals.score(rank), feature=feature, told=told, value=values.get(feature),
         log_odds=visible.get(feature), ranked=ranked, has_model=seen.run.model() is not None,
-        view=challenges_answer(request, seen, opportunity_id), problem=problem, note=typed[0],
-        corrected=typed[1], longest=LONGEST_EVIDENCE,
+        view=view, is_challenged=feature in own, problem=problem, note=typed[0], corrected=typed[1],
+        longest=LONGEST_EVIDENCE,
     )  # fmt: skip

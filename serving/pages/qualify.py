@@ -42,9 +42,10 @@ def sheets_page(request: Request, seen: Acting) -> Response:
     begun = {row.opportunity_id for row in view.sheets}
     deals, mask = seen.run.deals, seen.scope.mask(seen.run)
     offered = [rank for rank in mask.nonzero()[0].tolist() if deals.ids[rank] not in begun][:_OFFERED]
+    called = {one.opportunity_id: deals.score(seen.rank_of(one.opportunity_id)) for one in view.sheets}
     return page(
         request, "qualify_list.html", seen,
-        view=view, offered=[deals.score(rank) for rank in offered], n_deals=int(mask.sum()),
+        view=view, called=called, offered=[deals.score(rank) for rank in offered], n_deals=int(mask.sum()),
     )  # fmt: skip
 
 
@@ -169,4 +170,5 @@ def _shown(
         now=state.now(), texts=QUESTION_TEXTS, problem=problem,
         typed=typed or (view.draft if view else {}), vendor_name=vendor_name, deal_name=deal_name, made=made,
         longest={"name": LONGEST_NAME, "evidence": LONGEST_EVIDENCE}, link_days=(LINK_DAYS, MOST_LINK_DAYS),
+        is_reachable=state.settings.public_url is not None,
     )  # fmt: skip

@@ -278,6 +278,8 @@ def test_both_numbers_stand_on_the_page_and_in_the_json(app: FastAPI) -> None:
     assert "We met twice more &lt;b&gt;by phone&lt;/b&gt;" in page
     assert "70.6\xa0%" in page
     assert "59.3\xa0%" in page
+    assert "Withdraw that challenge first" in page
+    assert 'name="note"' not in page
     (held,) = rep.get("/api/v1/deals/D1/challenges").json()["challenges"]
     assert (round(held["p_model"], 4), round(held["p_challenged"], 4)) == (0.7058, 0.5927)
     assert (held["state"], held["is_own"], held["title"]) == ("open", True, "Meetings held")

@@ -302,3 +302,36 @@ def test_no_log_holds_a_customers_token(app: FastAPI, seller: Client) -> None:
     kept = [file.read_text() for file in app.state.settings.workspace.glob("*.jsonl")]
     assert any("/customer/{token}" in text for text in kept)
     assert not any(token in text for text in kept)
+
+
+def test_guessing_tokens_is_bounded_by_the_rate_limit(tmp_path: Path, clock: Clock) -> None:
+    app = create_app(settings(published(tmp_path), rate_limit_per_minute=5), now=clock)
+    guesser = Client(app)
+    codes = [guesser.get(f"/customer/guess-{place}").status_code for place in range(8)]
+    assert codes == [404] * 5 + [429] * 3
+    app.state.store.close()
+
+
+def test_a_seller_is_told_that_a_link_of_a_server_on_loopback_opens_there_alone(
+    app: FastAPI, seller: Client, tmp_path: Path
+) -> None:
+    assert "The setting public_url names the address that customers use" in seller.get("/qualify/D1").text
+    public = create_app(settings(tmp_path, public_url="https://deals.example.com"), now=lambda: START)
+    identity = public.state.access.sessions.open(person("R1", "rep"))
+    client = Client(public, url="https://deals.example.com")
+    client.cookies.set("__Host-dealcast", identity)
+    page = client.post("/qualify/D1/links", data={"recipient": "Dana"}).text
+    assert "The setting public_url" not in page
+    assert 'value="https://deals.example.com/customer/' in page
+    public.state.store.close()
+
+
+def test_the_list_says_how_far_each_sheet_has_come(app: FastAPI, seller: Client) -> None:
+    seller.post("/qualify/D1/answers", data=form("submit", OURS))
+    page = seller.get("/qualify").text
+    row = page[page.index("Deal D1") : page.index("Begin a sheet")]
+    assert "to the customer: Harbour &lt;b&gt;project&lt;/b&gt;" in row
+    assert (row.count("answered"), row.count(">open<")) == (1, 1)
+    assert OURS not in page
+    assert "Deal D2" in page[page.index("Begin a sheet") :]
+    assert "Deal D3" not in page
