@@ -144,3 +144,15 @@ def test_a_run_without_people_shows_a_rep_nothing(tmp_path: Path) -> None:
     app = create_app(settings(tmp_path))
     assert Client(app, person("R1", "rep")).get("/api/v1/deals").json()["total"] == 0
     assert Client(app, person("R1", "ops")).get("/api/v1/deals").json()["total"] == 6
+
+
+def test_a_reason_made_of_others_deals_is_on_no_page_and_in_no_answer(tmp_path: Path) -> None:
+    app = create_app(settings(published(tmp_path)))
+    hidden, addresses = "account_wins of D2.", ("/api/v1/deals", "/api/v1/deals/D2", "/deals", "/deals/D2")
+    for user, role, told in (("R1", "rep", False), ("M1", "manager", True), ("R1", "ops", True)):
+        client = Client(app, person(user, role))
+        for address in addresses:
+            answer = client.get(address, headers={"Accept": "text/html, application/json"})
+            assert answer.status_code == 200
+            assert (hidden in answer.text) == told, (role, address)
+            assert "Deal D2" in answer.text
