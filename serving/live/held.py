@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from data.errors import ModelContractError, PublishError
 from models.explain import Driver
 from models.manifest import verified_files
+from models.track_record import Bin
 from serving.deals import Explanation, Reason
 from serving.live.index import DealIndex, deal_index
 from serving.live.memo import Memo
@@ -151,9 +152,26 @@ class HeldRun(Published):
         return self._model_of(versions[0])[0] if len(versions) == 1 else None
 
     @property
+    def described(self) -> Mapping[str, Any]:
+        """What the model's verified copy says of it (model.json), without LightGBM; empty where absent."""
+        return self.memo("described", lambda: _described(self.models, self.model_version))
+
+    @property
     def trained_as_of(self) -> datetime | None:
         """The UTC instant that the model was trained to; None where its copy does not tell."""
-        return self.memo("trained as of", lambda: _trained_as_of(self.models, self.model_version))
+        at = self.described.get("trained", {}).get("as_of")
+        return None if at is None else datetime.fromisoformat(at)
+
+    @property
+    def track_record(self) -> tuple[Bin, ...]:
+        """How past deals ended by their probability; see `models.track_record`. Empty where unknown."""
+        return tuple(Bin(**held) for held in self.described.get("record", ()))
+
+    @property
+    def families(self) -> Mapping[str, str]:
+        """The family of each feature that the model reads; empty where unknown."""
+        columns = self.described.get("encoder", {}).get("columns", ())
+        return {column["name"]: column["family"] for column in columns}
 
     def notices(self) -> tuple[str, ...]:
         """What every page and answer says beside the figures: that they, or their model, are old."""
@@ -215,16 +233,16 @@ def _load(models: Path, version: str) -> "tuple[WinModel | None, str | None]":
         return None, f"the copy of the model {version} is damaged; score again with `dealcast score`"
 
 
-def _trained_as_of(models: Path, version: str) -> datetime | None:
-    """As the model's verified copy notes it; read without LightGBM, for the first page waits for it."""
+def _described(models: Path, version: str) -> Mapping[str, Any]:
+    """The model's description; nobody should wait for LightGBM to read that."""
     folder = models / version
     if Path(version).name != version or not folder.is_dir():
-        return None
+        return {}
     try:
-        described = orjson.loads(verified_files(folder)[0]["model.json"])
-        return datetime.fromisoformat(described["trained"]["as_of"])
-    except (ModelContractError, ValueError, KeyError, TypeError):
-        return None
+        described: Mapping[str, Any] = orjson.loads(verified_files(folder)[0]["model.json"])
+        return described
+    except (ModelContractError, ValueError, KeyError):
+        return {}
 
 
 def _starts(table: pa.Table, key: str) -> tuple[Mapping[str, int], npt.NDArray[np.int64]]:
