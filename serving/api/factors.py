@@ -66,8 +66,7 @@ def row_of(run: HeldRun, name: str, rank: int) -> dict[str, Any]:
 
 
 def _told(run: HeldRun) -> dict[str, FeatureTold]:
-    listed, model = feature_facts(run), run.model()
-    families = model.families if model is not None else {}
+    listed, families = feature_facts(run), run.families
     names = [name for name in run.table(_CONTRIBUTIONS).column_names if name != "opportunity_id"]
     return {
         name: FeatureTold(words(name), listed[name].family, listed[name].unit)
