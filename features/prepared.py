@@ -28,9 +28,9 @@ from features.timeline import answers_of, moments_of
 
 __all__ = ["BESIDE", "PreparedFeatures"]
 
-BESIDE = ("promises", "spiral", "moments", "qualification", "held", "came", "members")
+BESIDE = ("promises", "spiral", "moments", "qualification", "held", "came", "members", "owners")
 """What stands beside the features of deals, as `features.promise_ledger`, `features.spiral`,
-`features.timeline` and `features.meetings` (its three tables) give it."""
+`features.timeline` and `features.meetings` (its three tables) give it; and each deal's owner at as_of."""
 
 _ASKED = "asked"
 _ASKED_SCHEMA = pa.schema({
@@ -65,20 +65,25 @@ class PreparedFeatures:
         self._compile()
         self._program.seal(workers)
 
-    def frame(self, records: Records, as_of: datetime) -> pa.Table:
-        """The feature frame of the deals in `records["opportunities"]` at as_of, sorted by opportunity_id.
+    def frame(self, records: Records, as_of: datetime, deals: Collection[str] | None = None) -> pa.Table:
+        """The feature frame of deals at as_of, sorted by opportunity_id; columns as in `feature_frame`.
 
-        Columns as `feature_frame` gives them. records: the deals' own rows; what becomes known at or after
-        as_of changes nothing.
+        records: the deals' own rows; what becomes known at or after as_of changes nothing. deals: which to
+        tell of, by default all of `records["opportunities"]`. Others there only count in the history of
+        accounts and sellers that the context does not know.
         """
-        return self._frame(self._run(records, as_of, skip=BESIDE), as_of)
+        return self._frame(self._run(records, as_of, deals, skip=BESIDE), as_of)
 
-    def deals(self, records: Records, as_of: datetime) -> tuple[pa.Table, dict[str, pa.Table]]:
+    def deals(
+        self, records: Records, as_of: datetime, deals: Collection[str] | None = None
+    ) -> tuple[pa.Table, dict[str, pa.Table]]:
         """The same frame, and what stands beside it: the tables `BESIDE` of these deals, by name."""
-        found = self._run(records, as_of)
+        found = self._run(records, as_of, deals)
         return self._frame(found, as_of), {name: found.pop(name) for name in BESIDE}
 
-    def _run(self, records: Records, as_of: datetime, skip: Collection[str] = ()) -> dict[str, pa.Table]:
+    def _run(
+        self, records: Records, as_of: datetime, wanted: Collection[str] | None, skip: Collection[str] = ()
+    ) -> dict[str, pa.Table]:
         shift_us = as_of.microsecond
         rows = {
             name: conformed(table, self._schemas[name], shift_us=shift_us)
@@ -86,9 +91,11 @@ class PreparedFeatures:
             if table.num_rows
         }
         deals = rows.get("opportunities", self._schemas["opportunities"].empty_table())
+        known = {"account": deals["account_id"], "owner": self._owners(rows)}
+        if wanted is not None:
+            deals = deals.filter(pc.is_in(deals["opportunity_id"], pa.array(sorted(wanted), pa.string())))
         slots = pa.repeat(pa.scalar(0, pa.int64()), deals.num_rows)
         rows[_ASKED] = pa.table([deals["opportunity_id"], deals["account_id"], slots], schema=_ASKED_SCHEMA)
-        known = {"account": deals["account_id"], "owner": self._owners(rows)}
         skip = {*skip, *self._not_needed(known)}
         return self._program.run(rows, as_of - timedelta(microseconds=shift_us), skip)
 
@@ -156,6 +163,7 @@ class PreparedFeatures:
             ledger_of(measured.known, instant), phases_of(measured.known, instant),
             moments_of(measured.known, instant, keys), answers_of(measured.known, instant, keys),
             held, came, members,
+            measured.spine.select("opportunity_id", "owner_id").order_by("opportunity_id"),
         )  # fmt: skip
         for name, table in zip(BESIDE, beside, strict=True):
             program.result(name, table)

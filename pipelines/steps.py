@@ -45,7 +45,7 @@ from serving.facts import deal_facts
 from serving.publish import Publication
 from serving.published import Published, current_run_id, open_published
 from serving.room import ROLES
-from serving.scoring import score_deals
+from serving.scoring import readable, score_deals
 from serving.timing import KNOTS, TIMING, timing_table
 
 __all__ = [
@@ -169,14 +169,6 @@ def _timing_of(frame: pa.Table, model: WinModel) -> dict[str, pa.Table]:
         return {}
     curves = model.p_won_by(frame, np.array(KNOTS, dtype=np.float64))
     return {TIMING: timing_table(frame["opportunity_id"], model.p_win(frame), curves)}
-
-
-def readable(frame: pa.Table, model: WinModel) -> pa.Table:
-    """The frame, with an empty column for each of the user's own fields that only the model knows."""
-    for column in model.encoder.columns:
-        if column.family == "custom" and column.name not in frame.column_names:
-            frame = frame.append_column(column.name, pa.nulls(frame.num_rows))
-    return frame
 
 
 def _known_outcomes(deals: ir.Table, as_of: datetime) -> tuple[int, int]:

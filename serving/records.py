@@ -41,6 +41,7 @@ FIELDS = "context_fields.parquet"
 """The user's own fields that the run's features were made with: table, name, reading."""
 
 _DEAL = "opportunity_id"
+_BY_OTHER_KEYS = ("accounts", "contacts", "activity_participants")
 
 
 def records_file(table: str) -> str:
@@ -53,15 +54,18 @@ def records_file(table: str) -> str:
 
 
 def deal_records(run: Published, opportunity_id: str) -> dict[str, pa.Table]:
-    """The rows of an open deal by table, and the `stages`; none for a deal that was not scored.
+    """The rows of an open deal by table, and the `stages`: what scores the deal again.
 
-    Read from the run's files as they lie on the disk (page checksums are verified), a few row groups of each:
-    the records of all deals are too many to be held. Tables that the run was published without are absent.
-    Raises PublishError if a file is gone or damaged.
+    Each table has its own columns, and no rows for a deal that was not scored. Read from the run's files as
+    they lie on the disk (page checksums are verified), a few row groups of each: the records of all deals are
+    too many to be held. Tables that the run was published without are absent. Raises PublishError if a file
+    is gone or damaged.
     """
-    found = {
-        name: deal_rows(run, name, opportunity_id) for name in RECORDS if _holds(run, records_file(name))
-    }
+    found = {}
+    for name in RECORDS:
+        if _holds(run, records_file(name)):
+            rows = deal_rows(run, name, opportunity_id)
+            found[name] = rows.drop_columns([_DEAL]) if name in _BY_OTHER_KEYS else rows
     if _holds(run, STAGES):
         found["stages"] = run.table(STAGES)
     return found

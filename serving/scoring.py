@@ -15,7 +15,7 @@ from models.track_record import evidence_note
 from models.win_model import WinModel
 from serving.publish import Publication
 
-__all__ = ["score_deals"]
+__all__ = ["readable", "score_deals"]
 
 _REASONS_EACH_WAY = 8
 _BATCH = 4096
@@ -71,6 +71,14 @@ def score_deals(
         beside=dict(beside or {}),
         about=dict(about or {}),
     )
+
+
+def readable(frame: pa.Table, model: WinModel) -> pa.Table:
+    """The frame, with an empty column for each of the user's own fields that only the model knows."""
+    for column in model.encoder.columns:
+        if column.family == "custom" and column.name not in frame.column_names:
+            frame = frame.append_column(column.name, pa.nulls(frame.num_rows))
+    return frame
 
 
 def _explanations(

@@ -14,7 +14,7 @@ from models.arrays import FloatArray
 from serving.deals import rows_of
 from serving.published import Published
 
-__all__ = ["KNOTS", "TIMING", "CloseCurve", "close_curve", "timing_table", "won_by"]
+__all__ = ["KNOTS", "TIMING", "CloseCurve", "close_curve", "curve_of_row", "timing_table", "won_by"]
 
 TIMING = "win_timing.parquet"
 
@@ -69,6 +69,9 @@ def close_curve(published: Published, opportunity_id: str) -> CloseCurve | None:
     if TIMING not in published.manifest["files"]:
         return None
     rows = rows_of(published.table(TIMING), opportunity_id)
-    if not rows:
-        return None
-    return CloseCurve((0, *KNOTS), (0.0, *(rows[0][name] for name in _COLUMNS)), rows[0]["p_win"])
+    return curve_of_row(rows[0]) if rows else None
+
+
+def curve_of_row(row: dict[str, Any]) -> CloseCurve:
+    """The curve in a row of the published table."""
+    return CloseCurve((0, *KNOTS), (0.0, *(row[name] for name in _COLUMNS)), row["p_win"])
