@@ -35,6 +35,7 @@ __all__ = ["suggestion_tables", "with_suggestions"]
 
 _MOST_SINGLES, _MOST_PAIRS = 5, 3
 _STEPS_AT_ONCE = 20_000
+_DIGITS = 9
 
 _OF_PAST = {"opportunity_id", "as_of", *COMPARED_BY, *ACTIONABLE, "blockers_known"}
 """What is read of past deals: which are alike, how far they went."""
@@ -128,13 +129,15 @@ def _suggested(trial: Trial, built: Built, steps: Sequence[tuple[Step, ...]], al
 
 def _row(deals: OpenDeals, one: Tried, moved: Mapping[str, float], past: Seen) -> Row:
     """A row of SUGGESTIONS, without its rank."""
+    alone = one.steps[0] if len(one.steps) == 1 else None
     before = float(deals.log_odds[one.place])
     p_before = float(sigmoid(np.array([before]))[0])
+    moves = {family: round(value, _DIGITS) for family, value in moved.items()}
     return {
         "opportunity_id": deals.ids[one.place],
         "steps": "+".join(step.id for step in one.steps),
-        "title": _title(one.steps),
-        "sentence": " ".join(step.sentence for step in one.steps),
+        "title": alone.title if alone else None,
+        "sentence": alone.sentence if alone else None,
         "feature": one.thresholds[0].feature,
         "value_before": one.headline[0],
         "value_after": one.headline[1],
@@ -147,7 +150,7 @@ def _row(deals: OpenDeals, one: Tried, moved: Mapping[str, float], past: Seen) -
         "seen": past.deals > 0,
         "low": past.low,
         "high": past.high,
-        "drivers": orjson.dumps(moved).decode(),
+        "drivers": orjson.dumps(moves).decode(),
     }
 
 
@@ -165,11 +168,6 @@ def _best(singles: Sequence[Tried], pairs: Sequence[Tried]) -> list[Tried]:
     """The best of both, the largest gain first."""
     both = [*singles[:_MOST_SINGLES], *pairs[:_MOST_PAIRS]]
     return sorted(both, key=lambda one: (-one.gain, len(one.steps), [step.id for step in one.steps]))
-
-
-def _title(steps: Sequence[Step]) -> str:
-    first, *others = (step.title for step in steps)
-    return "; ".join([first, *(f"{title[:1].lower()}{title[1:]}" for title in others)])
 
 
 def _compared(deals: OpenDeals, alike: PastDeals) -> dict[str, pa.Table]:

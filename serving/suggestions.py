@@ -21,7 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 SUGGESTIONS = "win_suggestions.parquet"
-"""Steps and pairs of steps for each open deal, by rank; see `pipelines.suggesting`."""
+"""Steps and pairs of steps for each open deal, by rank. Pairs are told in the words of their steps."""
 ALIKE = "win_alike.parquet"
 """Which past deals each open deal is compared with: one row per deal."""
 RANGES = "win_ranges.parquet"
@@ -131,7 +131,8 @@ def suggestions(run: Published, opportunity_id: str, top: int | None = None) -> 
     if SUGGESTIONS not in run.manifest["files"]:
         return ()
     rows = rows_of(run.table(SUGGESTIONS), opportunity_id)
-    return tuple(_suggestion(row) for row in rows[:top])
+    alone = {row["steps"]: row for row in rows}
+    return tuple(_suggestion(row, alone) for row in rows[:top])
 
 
 def suggestion_of(run: Published, opportunity_id: str, steps: tuple[str, ...]) -> Suggestion | None:
@@ -161,12 +162,22 @@ def alike_of(run: Published, opportunity_id: str) -> Alike | None:
     return Alike(row["group_id"], row["alike"], row["alike_deals"], row["alike_won"])
 
 
-def _suggestion(row: Mapping[str, Any]) -> Suggestion:
+def _suggestion(row: Mapping[str, Any], alone: Mapping[str, Mapping[str, Any]]) -> Suggestion:
+    """The suggestion of a row. alone: the rows of single steps, by id."""
     held: dict[str, float] = orjson.loads(row["drivers"])
     ranked = sorted(held.items(), key=lambda one: (-abs(one[1]), one[0]))
     drivers = tuple(Driver(family, _title(family), moved) for family, moved in ranked)
-    plain = {name: row[name] for name in Suggestion.__dataclass_fields__ if name not in ("steps", "drivers")}
-    return Suggestion(**plain, steps=tuple(row["steps"].split("+")), drivers=drivers)
+    steps = tuple(row["steps"].split("+"))
+    told = [alone[step] for step in steps]
+    first, *others = (one["title"] for one in told)
+    said: dict[str, Any] = {
+        "title": "; ".join([first, *(f"{title[:1].lower()}{title[1:]}" for title in others)]),
+        "sentence": " ".join(one["sentence"] for one in told),
+        "steps": steps,
+        "drivers": drivers,
+    }
+    plain = {name: row[name] for name in Suggestion.__dataclass_fields__ if name not in said}
+    return Suggestion(**plain, **said)
 
 
 def _title(family: str) -> str:
