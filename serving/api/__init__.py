@@ -19,10 +19,17 @@ from serving.api import (
     scenario,
     score,
 )
+from serving.api.stamped import ErrorAnswer
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(
+    prefix="/api/v1",
+    responses={
+        "4XX": {"model": ErrorAnswer, "description": "The request cannot be answered as it is."},
+        "5XX": {"model": ErrorAnswer, "description": "The server cannot answer now."},
+    },
+)
 for _subject in (
     about, deals, deal, changes, helping, renewals, renewal, forecast, scenario, exporting, models,
     score, qualification, challenges, filters,

@@ -36,7 +36,7 @@ from serving.live.memo import Memo
 from serving.room import MOMENTS, PROMISES, QUALIFICATION, ROLES, SPIRAL, DealRoom
 from serving.timing import KNOTS, TIMING, CloseCurve
 
-__all__ = ["curve_of", "deal_body", "deal_view", "evidence_answer", "room_of", "router"]
+__all__ = ["curve_of", "deal_body", "deal_view", "evidence_answer", "room_answers", "room_of", "router"]
 
 router = APIRouter(tags=["deals"])
 
@@ -49,7 +49,6 @@ def deal_view(seen: Seen, opportunity_id: str) -> DealView:
     run, deals, factors = seen.run, seen.run.deals, factors_of(seen, rank)
     mask = seen.scope.mask(run)
     speaks_for, speaks_against = _reasons(seen, rank)
-    room = room_of(run, opportunity_id)
     return DealView(
         **stamp(run),
         deal=deal_row(seen, rank),
@@ -66,11 +65,7 @@ def deal_view(seen: Seen, opportunity_id: str) -> DealView:
         other_log_odds=factors.other,
         n_other=factors.n_other,
         curve=curve_of(run, rank),
-        roles=tuple(_role(row) for row in room.roles),
-        promises=_copied(PromiseAnswer, room.promises),
-        spiral=SpiralAnswer(phase=room.phase, steps=_copied(SpiralStep, room.spiral)),
-        qualification=_copied(QualificationAnswer, room.qualification),
-        moments=_copied(MomentAnswer, room.moments),
+        **room_answers(room_of(run, opportunity_id)),
     )
 
 
@@ -91,12 +86,7 @@ async def get_deal(seen: Annotated[Seen, allow("deals")], opportunity_id: str) -
 
 def evidence_answer(run: HeldRun, p: float, note: str | None) -> EvidenceAnswer:
     """How past deals with a like probability ended, from the model's track record where it is at hand."""
-    model = run.model()
-    held = (
-        next((one for one in model.record if one.low <= p < one.high or p == one.high == 1), None)
-        if model
-        else None
-    )
+    held = next((one for one in run.track_record if one.low <= p < one.high or p == one.high == 1), None)
     if held is None or not held.deals:
         return EvidenceAnswer(
             note=note, past_deals=held.deals if held else None, scored_from=held.low if held else None,
@@ -135,6 +125,17 @@ def room_of(run: HeldRun, opportunity_id: str) -> DealRoom:
     return DealRoom(
         *(tuple(run.rows(name, opportunity_id)) for name in (ROLES, PROMISES, SPIRAL, QUALIFICATION, MOMENTS))
     )
+
+
+def room_answers(room: DealRoom) -> dict[str, Any]:
+    """What stands beside a score, by the fields of `DealView`."""
+    return {
+        "roles": tuple(_role(row) for row in room.roles),
+        "promises": _copied(PromiseAnswer, room.promises),
+        "spiral": SpiralAnswer(phase=room.phase, steps=_copied(SpiralStep, room.spiral)),
+        "qualification": _copied(QualificationAnswer, room.qualification),
+        "moments": _copied(MomentAnswer, room.moments),
+    }
 
 
 def _trend(run: HeldRun, rank: int) -> TrendAnswer | None:

@@ -70,8 +70,13 @@ def get_forecast(
 def held_forecast(run: HeldRun, horizon: int | None) -> Forecast:
     """The forecast simulated from the run, once for each horizon; None: the run's own, which is as published.
 
-    Raises PublishError for more months than the run forecast.
+    Raises UsageError for more months than the run forecast.
     """
+    most = run.manifest["about"][ABOUT]["horizon_months"]
+    if horizon is not None and horizon > most:
+        raise UsageError(
+            f"horizon: expected 1 to {most} months, as far as this run forecasts, found {horizon}."
+        )
     return run.memo(("forecast", horizon), lambda: forecast(run, horizon_months=horizon), large=True)
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from serving.live import HeldRun
 
-__all__ = ["Answered", "Given", "Stamped", "answer", "known", "stamp"]
+__all__ = ["Answered", "ErrorAnswer", "Given", "Stamped", "answer", "known", "stamp"]
 
 
 class Answered(BaseModel):
@@ -31,6 +31,20 @@ class Stamped(Answered):
     model_version: str = Field(description="The model that scored the deals of this run.")
     is_baseline: bool = Field(description="Whether deals have one plain rate instead of a model's score.")
     notices: tuple[str, ...] = Field(description="What to know beside the figures: that they are old, say.")
+
+
+class ErrorPart(Answered):
+    """What went wrong."""
+
+    code: str = Field(description="Stable, for programs.")
+    message: str = Field(description="What is wrong, in words.")
+    remedy: str | None = Field(description="What to do about it; null if nothing.")
+
+
+class ErrorAnswer(Answered):
+    """The answer to a request that cannot be answered."""
+
+    error: ErrorPart
 
 
 def stamp(run: HeldRun) -> dict[str, Any]:
