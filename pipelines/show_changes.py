@@ -15,7 +15,7 @@ from serving.movers import Mover, Movers
 from serving.published import Published
 from serving.text import printable
 
-__all__ = ["change_view", "movers_view"]
+__all__ = ["change_view", "headline_view", "movers_view"]
 
 _SHOWN = 0.05
 """Percentage points; less is not listed, but counts."""
@@ -51,6 +51,15 @@ def change_view(
         lines.append(Text(f"\n{printable(change.note)}", "yellow"))
     lines.append(Text(f"\n{_when_and_which(change)}", "dim"))
     return Group(*lines)
+
+
+def headline_view(change: DealChange) -> RenderableType:
+    """The change in one line, to stand below a deal's explanation."""
+    if change.since_run_id is None:
+        return Text(f"\n{_capped(change.headline)}", "dim")
+    return Text.assemble(
+        (f"\nSince {when(change.since_as_of)}: ", "bold"), printable(change.headline, longest=600)
+    )
 
 
 def movers_view(moved: Movers, published: Published) -> RenderableType:

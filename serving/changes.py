@@ -23,6 +23,7 @@ _KINDS: dict[ChangeKind, str] = {
     "time": "Time passing",
     "event": "New events",
 }
+_FIRST = {False: "scored for the first time", True: "no earlier score is there to compare with"}
 _TITLES = {name: family.title for name, family in FAMILIES.items()} | {
     "model": "Another model",
     OTHER: "Other records",
@@ -107,7 +108,7 @@ def deal_change(
         log_odds_before=first.log_odds if first else None,
         log_odds_after=now.log_odds,
         points=points,
-        headline="scored for the first time" if points is None else headline(terms, points),
+        headline=_FIRST[chain.is_broken] if points is None else headline(terms, points),
         sentences=tuple(said for term in terms if term.is_told and (said := beside_before(term))),
         terms=terms,
         drivers=_parts(terms, lambda term: term.family or term.kind, lambda name: _TITLES.get(name, name)),

@@ -85,8 +85,9 @@ def explain(
 ) -> None:
     """Say why a deal, or a contract, has its probability: drivers that add up exactly, and sentences.
 
-    Of a deal also the room: who is missing compared with won deals alike, what was promised, where
-    the spiral of promises stands, how both sides answer the four questions.
+    Of a deal also what changed since the run before, and the room: who is missing compared with won
+    deals alike, what was promised, where the spiral of promises stands, how both sides answer the
+    four questions.
 
     Example: dealcast explain OPP-000123 --workspace demo
     """
@@ -95,7 +96,9 @@ def explain(
 
         from data.errors import UsageError
         from pipelines.show import explanation_view
+        from pipelines.show_changes import headline_view
         from pipelines.show_room import room_view
+        from serving.changes import deal_change
         from serving.deals import explain_deal
         from serving.published import open_published
         from serving.renewals import explain_renewal, is_contract, not_a_contract
@@ -113,10 +116,14 @@ def explain(
             explanation = explain_deal(published, subject_id)
         except UsageError as error:
             raise UsageError(f"{error} {not_a_contract(published, subject_id)}".rstrip()) from error
-        room = deal_room(published, subject_id)
+        room, change = deal_room(published, subject_id), deal_change(published, subject_id)
         output.result(
-            asdict(explanation) | {"room": asdict(room)},
-            Group(explanation_view(explanation, top=settings.explain_top), room_view(room)),
+            asdict(explanation) | {"room": asdict(room), "changed": change.headline},
+            Group(
+                explanation_view(explanation, top=settings.explain_top),
+                headline_view(change),
+                room_view(room),
+            ),
         )
 
 

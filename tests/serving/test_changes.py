@@ -145,6 +145,14 @@ def test_a_run_published_without_changes_tells_the_whole(tmp_path: Path) -> None
     assert change.points == pytest.approx(100 / (1 + math.exp(1.25)) - 100 / (1 + math.exp(0.5)))
 
 
+def test_where_the_only_run_before_is_gone_and_no_terms_were_told_nothing_is_claimed(tmp_path: Path) -> None:
+    as_published(tmp_path, 0, FIRST)
+    run = as_published(tmp_path, 1, SECOND, before=FIRST, without=True)
+    shutil.rmtree(tmp_path / "published" / run_id(0))
+    change = deal_change(run, "A")
+    assert (change.points, change.headline) == (None, "no earlier score is there to compare with")
+
+
 @pytest.mark.parametrize("since", [run_id(2), run_id(7), "../../etc", ""])
 def test_a_run_that_is_not_published_before_is_refused_with_those_that_are(
     third: Published, since: str
