@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-__all__ = ["AGAINST", "FOR", "INK", "MUTED", "ROWS", "Chart", "Row", "base", "filled", "spec_of"]
+__all__ = ["AGAINST", "FOR", "INK", "MUTED", "ROWS", "Chart", "Row", "base", "filled", "spec_of", "with_room"]
 
 Row = Mapping[str, Any]
 
@@ -76,3 +76,14 @@ def filled(spec: Row, rows: Sequence[Row], *, height: int | None = None) -> Mapp
     """The specification with a request's rows."""
     whole = {**spec, "datasets": {ROWS: list(rows)}}
     return whole if height is None else {**whole, "height": height}
+
+
+def with_room(spec: Row, low: float, high: float) -> Row:
+    """The layered specification with its shared x axis from low to high, and room for labels on the right."""
+    width = (high - low) or abs(high) or 1.0
+    scale = {"domain": [low - 0.04 * width, high + 0.3 * width], "nice": False, "zero": False}
+    layers = [
+        {**layer, "encoding": {**layer["encoding"], "x": {**layer["encoding"]["x"], "scale": scale}}}
+        for layer in spec["layer"]
+    ]
+    return {**spec, "layer": layers}

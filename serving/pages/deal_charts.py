@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from serving.pages import words
-from serving.pages.charting import AGAINST, FOR, MUTED, Chart, Row, base, filled, spec_of
+from serving.pages.charting import AGAINST, FOR, MUTED, Chart, Row, base, filled, spec_of, with_room
 
 __all__ = ["timing_chart", "timing_rows", "waterfall_chart", "waterfall_rows"]
 
@@ -36,7 +36,8 @@ def waterfall_rows(
 
 def waterfall_chart(rows: Sequence[Row], *, title: str, note: str, key: str = "waterfall") -> Chart:
     """How the probability comes about, term by term; the scale is log-odds, marked in probabilities."""
-    spec = filled(_waterfall(), rows, height=_ROW_HEIGHT * len(rows) + 10)
+    drawn = with_room(_waterfall(), min(row["low"] for row in rows), max(row["high"] for row in rows))
+    spec = filled(drawn, rows, height=_ROW_HEIGHT * len(rows) + 10)
     columns = (
         ("step", "Term", ""),
         ("value", "Log-odds", "log_odds"),
@@ -78,12 +79,7 @@ def _waterfall() -> Row:
         axis=alt.Axis(labelLimit=200, ticks=False, domain=False),
     )
     axis = alt.Axis(values=list(_TICKS), labelExpr=_AS_PROBABILITY, labelOverlap=True)
-    x = alt.X(
-        "low:Q",
-        title="probability, on the scale of log-odds",
-        axis=axis,
-        scale=alt.Scale(zero=False, nice=False, padding=42),
-    )
+    x = alt.X("low:Q", title="probability (log-odds scale)", axis=axis)
     tips = [alt.Tooltip("step:N", title="term"), alt.Tooltip("label:N", title="log-odds"),
             alt.Tooltip("p:Q", title="probability so far", format=".1%")]  # fmt: skip
 
@@ -99,7 +95,7 @@ def _waterfall() -> Row:
             .mark_point(shape="diamond", size=110, filled=True)
             .encode(x=x, color=colour, tooltip=tips)
         )
-        right = rows.mark_text(align="left", dx=7).encode(x=alt.X("right:Q"), text="label:N")
+        right = rows.mark_text(align="left", dx=7).encode(x="right:Q", text="label:N")
         return alt.layer(bars, ends, right)
 
     return spec_of(drawn, height=200)

@@ -56,7 +56,7 @@ def change_rows(change: DealChangeView) -> list[dict[str, Any]]:
     """The steps from the probability of the run compared with to this run's, driver by driver."""
     terms = [(one.title, one.points / 100) for one in change.drivers]
     before, after = ("Then", change.p_before or 0.0), ("Now", change.p_after)
-    return step_rows(before, terms, after, whole=words.percent, part=lambda one: words.points(one, 1))
+    return step_rows(before, terms, after, whole=words.percent, part=_points)
 
 
 def change_chart(change: DealChangeView) -> Chart | None:
@@ -66,9 +66,14 @@ def change_chart(change: DealChangeView) -> Chart | None:
     rows = change_rows(change)
     first = change.drivers[0]
     title = f"{first.title} moves it most: {words.points(first.points / 100)}"
-    columns = (("step", "Driver", ""), ("label", "Moves it by", ""))
+    columns = (("step", "Driver", ""), ("label", "Points", ""))
     note = "Each driver’s part of the change, in percentage points; together they are the whole."
     return Chart("change", title, note, step_spec(rows, CHANCE), columns, rows)
+
+
+def _points(change: float) -> str:
+    """Percentage points without the word."""
+    return words.points(change, 1).partition(" ")[0]
 
 
 @cache
@@ -84,15 +89,15 @@ def _history(*, with_events: bool) -> Row:
         ]
         scored = base(x=x, y=y, tooltip=tips).transform_filter("isValid(datum.p)")
         line = scored.mark_line(color=FOR, strokeWidth=2.5, point={"color": FOR, "size": 70, "filled": True})
-        names = list(_LANES)
+        names, two_columns = list(_LANES), alt.Legend(columns=2)
         shapes = alt.Scale(domain=names, range=[shape for shape, _, _ in _LANES.values()])
         colours = alt.Scale(domain=names, range=[colour for _, colour, _ in _LANES.values()])
         events = (
             base(
                 x="when:T",
                 y="lane:Q",
-                shape=alt.Shape("side:N", title="recorded", scale=shapes),
-                color=alt.Color("side:N", title="recorded", scale=colours),
+                shape=alt.Shape("side:N", title=None, scale=shapes, legend=two_columns),
+                color=alt.Color("side:N", title=None, scale=colours, legend=two_columns),
                 tooltip=[alt.Tooltip("when:T", title="on", format="%-d %b %Y"), alt.Tooltip("what:N")],
             )
             .transform_filter("isValid(datum.when)")

@@ -7,13 +7,15 @@ from typing import Any
 import altair as alt
 
 from serving.pages import words
-from serving.pages.charting import AGAINST, FOR, MUTED, Row, base, filled, spec_of
+from serving.pages.charting import AGAINST, FOR, MUTED, Row, base, filled, spec_of, with_room
 
 __all__ = ["AMOUNT", "CHANCE", "step_rows", "step_spec"]
 
 AMOUNT, CHANCE = "amount", "probability of being won"
 """What the axis counts: money, or a probability from 0 to 1."""
-_FORMATS = {AMOUNT: "~s", CHANCE: ".0%"}
+_FORMATS = {AMOUNT: "~s", CHANCE: ".1~%"}
+_LABELS = {AMOUNT: "datum.label", CHANCE: "datum.value < 0 || datum.value > 1 ? '' : datum.label"}
+"""The room for labels may lie where no probability can."""
 _ROW_HEIGHT = 26
 Shown = Callable[[float], str]
 
@@ -40,7 +42,8 @@ def step_rows(
 
 def step_spec(rows: Sequence[Row], unit: str) -> Row:
     """The drawing of the steps, on an axis of that unit."""
-    return filled(_drawn(unit), rows, height=_ROW_HEIGHT * len(rows) + 10)
+    drawn = with_room(_drawn(unit), min(row["low"] for row in rows), max(row["high"] for row in rows))
+    return filled(drawn, rows, height=_ROW_HEIGHT * len(rows) + 10)
 
 
 @cache
@@ -50,8 +53,8 @@ def _drawn(unit: str) -> Row:
         colour = alt.Color("way:N", legend=None, scale=scale)
         y = alt.Y("step:N", sort=alt.EncodingSortField("place", op="min"), title=None,
                   axis=alt.Axis(labelLimit=260, ticks=False, domain=False))  # fmt: skip
-        x = alt.X("low:Q", title=unit, axis=alt.Axis(format=_FORMATS[unit], tickCount=5),
-                  scale=alt.Scale(zero=False, nice=False, padding=48))  # fmt: skip
+        axis = alt.Axis(format=_FORMATS[unit], tickCount=5, labelExpr=_LABELS[unit])
+        x = alt.X("low:Q", title=unit, axis=axis)
         tips = [alt.Tooltip("step:N", title="cause"), alt.Tooltip("label:N", title="moves it by")]
         rows = base(y=y)
         bars = rows.transform_filter("datum.way != 'whole'").mark_bar(height=15, cornerRadius=2)

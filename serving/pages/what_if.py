@@ -93,10 +93,10 @@ def _chart(made: WhatIfView | None) -> Chart | None:
     terms = [(one.title, change * one.moved / whole) for one in made.drivers if one.moved]
     rows = step_rows(
         ("As published", made.p_before), terms, ("As it would be", made.p_after),
-        whole=words.percent, part=words.points,
+        whole=words.percent, part=lambda one: words.points(one, 1).partition(" ")[0],
     )  # fmt: skip
     told = words.percent(made.p_before), words.percent(made.p_after)
     title = f"{words.points(change).capitalize()}: {told[0]} would be {told[1]}"
     note = "Each driver’s part of the change, shared out by log-odds."
-    columns = (("step", "Driver", ""), ("label", "Moves it by", ""))
+    columns = (("step", "Driver", ""), ("label", "Points", ""))
     return Chart("what-if", title, note, step_spec(rows, CHANCE), columns, rows)

@@ -172,8 +172,12 @@ def short_money(amount: float | None, currency: str | None = None) -> str:
 
 
 def changed(value: float | None) -> str:
-    """Which way a change goes, as a class name: up, down or flat; nothing is flat."""
-    if value is None or not math.isfinite(value) or abs(value) < _SMALL_POINTS / 100:
+    """Which way a change goes, as a class name: up, down, or flat for what rounds to no point.
+
+    >>> changed(0.02), changed(-0.006), changed(-0.003), changed(None)
+    ('up', 'down', 'flat', 'flat')
+    """
+    if value is None or not math.isfinite(value) or round(abs(100 * value)) == 0:
         return "flat"
     return "up" if value > 0 else "down"
 

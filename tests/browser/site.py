@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from data.settings import Settings
 from serving.access.actor import OWNER, Identity
@@ -113,10 +113,9 @@ class Watched:
         answer = self.page.goto(address)
         assert answer is not None
         assert answer.status == status, (address, answer.status)
-        self.page.evaluate("document.querySelectorAll('.chart').forEach((one) => one.scrollIntoView())")
-        charts = self.page.locator(".chart").count()
-        if charts:
-            self.page.wait_for_function("document.querySelectorAll('.chart:not(.drawn)').length === 0")
+        for chart in self.page.locator(".chart").all():
+            chart.scroll_into_view_if_needed()
+            expect(chart).to_contain_class("drawn", timeout=30_000)
         self.page.evaluate("window.scrollTo(0, 0)")
         self.wrong += [f"{address}: {one}" for one in self.page.evaluate("window.found")]
 
