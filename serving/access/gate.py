@@ -68,7 +68,7 @@ class Gate:
         if not actor.is_active:
             raise NotSignedIn("This account is no longer active in the CRM, so it sees nothing here.")
         request.state.actor = actor
-        scope = decide(actor, self.action, run)
+        scope = run.memo(("scope", actor, self.action), lambda: decide(actor, self.action, run))
         if scope is None:
             raise NotFound
         return Seen(run, actor, scope)
