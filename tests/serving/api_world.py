@@ -7,16 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models.calibration import sigmoid
+from models.split import time_split
+from models.training import train_win
 from serving.access.actor import OWNER, Identity, actor_of
 from serving.access.gate import Seen
 from serving.access.policy import decide, people_in
 from serving.live import HeldRun, hold
 from serving.publish import publish
-from tests.serving.access_world import FIRST, person, publication
+from serving.scoring import score_deals
+from tests.models.conftest import make_world
+from tests.serving.access_world import AS_OF, FIRST, person, publication
 
-__all__ = ["DEALS", "Deal", "listed_run", "ops", "viewer"]
+__all__ = ["DEALS", "Deal", "listed_run", "modelled_run", "ops", "viewer"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,22 @@ def listed_run(folder: Path, deals: Sequence[Deal] = DEALS, **changed: object) -
     logits = np.array([one.log_odds for one in rows], dtype=float)
     assert np.allclose(sigmoid(logits), made.scores["p_win"].to_numpy())
     publish(folder, FIRST, replace(made, deals=deals_table, **changed))
+    return hold(folder)
+
+
+def modelled_run(folder: Path) -> HeldRun:
+    """A run of five deals that a small model scored; the model lies in the workspace."""
+    world = make_world()
+    split = time_split(world.labels, as_of=world.as_of, step_days=7)
+    model = train_win(world.frame, world.labels, split, world.features, seed=7, n_trials=0)
+    newest = world.frame.filter(pc.equal(world.frame["as_of"], pc.max(world.frame["as_of"]))).slice(0, 5)
+    facts = publication().deals.slice(0, 5).set_column(0, "opportunity_id", newest["opportunity_id"])
+    made = score_deals(
+        model, newest, facts=facts.drop_columns(["previous_p_win", "evidence", "top_reason"]),
+        features={one.name: one for one in world.features}, as_of=AS_OF, data_version="f" * 64,
+    )  # fmt: skip
+    publish(folder, FIRST, made)
+    model.save(folder / "models" / model.version)
     return hold(folder)
 
 

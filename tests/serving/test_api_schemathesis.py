@@ -1,7 +1,7 @@
 """Requests made up from the API's description: none breaks the server, every answer is what was described."""
 
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, ignore_patterns
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def app(served: Path, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     workspace = tmp_path_factory.mktemp("served") / "workspace"
-    copytree(served, workspace)
+    copytree(served, workspace, ignore=ignore_patterns("*.duckdb", "mlartifacts"))
     return create_app(server_settings(workspace, rate_limit_per_minute=1_000_000))
 
 
