@@ -1,6 +1,6 @@
 """The rows behind a feature's value, with their times."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import ibis
@@ -12,7 +12,7 @@ from features.feature import Feature, Learnt, Measure
 from features.gate import Known
 from features.snapshots import DAY, Calendar, snapshots_from_keys
 
-__all__ = ["evidence"]
+__all__ = ["evidence", "measures_behind", "rows_of_measures"]
 
 _PLAIN = ("key", "row_id", "source_row", "source")
 
@@ -31,10 +31,24 @@ def evidence(
     keys = deals.filter(deals.opportunity_id == opportunity_id)
     keys = keys.select("opportunity_id", slot=ibis.literal(calendar.last_slot, "int64"))
     spine, known = known_spine(tables, snapshots_from_keys(tables, keys, calendar))
-    measures = feature.evidence_parts()
-    if isinstance(feature.value, Learnt):
-        compared = [entry for entry in catalogue() if entry.name in feature.value.compared]
-        measures = tuple(measure for entry in compared for measure in entry.evidence_parts())
+    return rows_of_measures(measures_behind(feature), spine, known, calendar)
+
+
+def measures_behind(feature: Feature) -> tuple[Measure, ...]:
+    """The measures whose rows a feature rests on; of a learnt one those of what it compares."""
+    if not isinstance(feature.value, Learnt):
+        return feature.evidence_parts()
+    compared = [entry for entry in catalogue() if entry.name in feature.value.compared]
+    return tuple(measure for entry in compared for measure in entry.evidence_parts())
+
+
+def rows_of_measures(
+    measures: Sequence[Measure], spine: ir.Table, known: Known, calendar: Calendar
+) -> ir.Table:
+    """The rows that at least one measure rests on at the calendar's end, as `evidence` gives them.
+
+    spine, known: as `features.assemble.known_spine` gives them.
+    """
     parts = [_rows_of(measure, spine, known, calendar) for measure in measures]
     rows = ibis.union(*parts, distinct=True) if len(parts) > 1 else parts[0]
     # measures that read other columns of one row tell it each in their way: what the fullest says is enough

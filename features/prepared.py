@@ -6,9 +6,8 @@ rows of one deal milliseconds. What other deals say comes from a context.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +20,7 @@ from features.feature import Feature, Learnt
 from features.meetings import meetings_of
 from features.program import Program
 from features.promise_ledger import ledger_of
-from features.record_shapes import Records, conformed, record_schemas
+from features.record_shapes import ASKED, Records, input_schemas, put_ready, record_schemas
 from features.snapshots import Snapshots
 from features.spiral import phases_of
 from features.timeline import answers_of, moments_of
@@ -32,10 +31,6 @@ BESIDE = ("promises", "spiral", "moments", "qualification", "held", "came", "mem
 """What stands beside the features of deals, as `features.promise_ledger`, `features.spiral`,
 `features.timeline` and `features.meetings` (its three tables) give it; and each deal's owner at as_of."""
 
-_ASKED = "asked"
-_ASKED_SCHEMA = pa.schema({
-    "opportunity_id": pa.string(), "account_id": pa.string(), "slot": pa.int64(),
-})  # fmt: skip
 _KEPT = "kept_"
 
 
@@ -54,9 +49,8 @@ class PreparedFeatures:
         self.features = tuple(one for one in features if not isinstance(one.value, Learnt))
         self.context = context
         self._schemas = record_schemas(fields)
-        inputs = {name: ibis.Schema.from_pyarrow(schema) for name, schema in self._schemas.items()}
         held = {f"context_{name}": table for name, table in context.tables().items()}
-        self._program = Program(inputs | {_ASKED: ibis.Schema.from_pyarrow(_ASKED_SCHEMA)}, held)
+        self._program = Program(input_schemas(self._schemas), held)
         self._known: dict[str, frozenset[str]] = {
             entity: frozenset(context.tables()[CONTEXT_TABLES[entity]]["key"].to_pylist())
             for entity in ("account", "owner")
@@ -84,20 +78,8 @@ class PreparedFeatures:
     def _run(
         self, records: Records, as_of: datetime, wanted: Collection[str] | None, skip: Collection[str] = ()
     ) -> dict[str, pa.Table]:
-        shift_us = as_of.microsecond
-        rows = {
-            name: conformed(table, self._schemas[name], shift_us=shift_us)
-            for name, table in records.items()
-            if table.num_rows
-        }
-        deals = rows.get("opportunities", self._schemas["opportunities"].empty_table())
-        known = {"account": deals["account_id"], "owner": self._owners(rows)}
-        if wanted is not None:
-            deals = deals.filter(pc.is_in(deals["opportunity_id"], pa.array(sorted(wanted), pa.string())))
-        slots = pa.repeat(pa.scalar(0, pa.int64()), deals.num_rows)
-        rows[_ASKED] = pa.table([deals["opportunity_id"], deals["account_id"], slots], schema=_ASKED_SCHEMA)
-        skip = {*skip, *self._not_needed(known)}
-        return self._program.run(rows, as_of - timedelta(microseconds=shift_us), skip)
+        rows, instant = put_ready(records, self._schemas, as_of, wanted)
+        return self._program.run(rows, instant, {*skip, *self._not_needed(rows)})
 
     def _frame(self, found: Mapping[str, pa.Table], as_of: datetime) -> pa.Table:
         columns = {
@@ -111,22 +93,16 @@ class PreparedFeatures:
         values = [columns[one.name].cast(ARROW_TYPES[one.kind]) for one in self.features]
         return pa.table([ids, at, *values], ["opportunity_id", "as_of", *(one.name for one in self.features)])
 
-    @staticmethod
-    def _owners(rows: Records) -> pa.ChunkedArray:
-        """Every seller that a deal may have had: the present ones, and those that its history names."""
-        owners = [rows["opportunities"]["owner_id"]] if "opportunities" in rows else []
+    def _not_needed(self, rows: Records) -> set[str]:
+        """The statements that measure accounts or sellers from rows, where the context knows all of them."""
+        found = {"account": set(rows[ASKED]["account_id"].to_pylist()), "owner": set[str | None]()}
+        if "opportunities" in rows:
+            found["owner"] |= set(rows["opportunities"]["owner_id"].to_pylist())
         if "opportunity_changes" in rows:
             changes = rows["opportunity_changes"]
-            owners.append(changes["new_value"].filter(pc.equal(changes["field"], "owner")))
-        return pa.chunked_array([chunk for column in owners for chunk in column.chunks], pa.string())
-
-    def _not_needed(self, of: Mapping[str, pa.ChunkedArray]) -> set[str]:
-        """The statements that measure accounts or sellers from rows, where the context knows all of them."""
-        known = {
-            entity for entity, keys in of.items() if set(keys.to_pylist()) - {None} <= self._known[entity]
-        }
-        if "owner" in known:
-            known.add("all")
+            named = changes["new_value"].filter(pc.equal(changes["field"], "owner"))
+            found["owner"] |= set(named.to_pylist())
+        known = {entity for entity, keys in found.items() if keys - {None} <= self._known[entity]}
         return {name for name, entity in self._own.items() if entity in known}
 
     def _compile(self) -> None:
@@ -145,7 +121,7 @@ class PreparedFeatures:
             return program.keep(_KEPT + name, table)
 
         instant = program.instant
-        snapshots = Snapshots(program.table(_ASKED), instant)
+        snapshots = Snapshots(program.table(ASKED), instant)
         tables = {name: program.table(name) for name in self._schemas}
         context = {name: program.table(f"context_{name}") for name in self.context.tables()}
         measured = measured_streams(tables, snapshots, self.features, keep, context)

@@ -140,10 +140,7 @@ class Program:
         """
         found: dict[str, pa.Table] = {}
         with self._transaction() as con:
-            con.execute(f"INSERT INTO {_NOW} VALUES (?)", [int(as_of.timestamp())])
-            for name, table in rows.items():
-                if table.num_rows:
-                    con.from_arrow(table).insert_into(name)
+            self._put(con, rows, as_of)
             for place, (name, _, is_result) in enumerate(self._statements):
                 if name in skip:
                     continue
@@ -151,6 +148,26 @@ class Program:
                 if is_result:
                     found[name] = done.to_arrow_table()
         return found
+
+    def compile(self, table: ir.Table) -> str:
+        """The SQL of an expression, for `ask`."""
+        return self._sql(table)
+
+    def ask(self, sql: str, rows: Mapping[str, pa.Table], as_of: datetime) -> pa.Table:
+        """What one compiled expression gives over the rows put in, as `run` puts them in; nothing else runs.
+
+        For expressions that are asked for too seldom to be prepared in every worker.
+        """
+        with self._transaction() as con:
+            self._put(con, rows, as_of)
+            return con.execute(sql).to_arrow_table()
+
+    @staticmethod
+    def _put(con: duckdb.DuckDBPyConnection, rows: Mapping[str, pa.Table], as_of: datetime) -> None:
+        con.execute(f"INSERT INTO {_NOW} VALUES (?)", [int(as_of.timestamp())])
+        for name, table in rows.items():
+            if table.num_rows:
+                con.from_arrow(table).insert_into(name)
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
