@@ -24,6 +24,8 @@ _LOG = logging.getLogger("dealcast.serve")
 _LONGEST = 500
 _LOG_BYTES = 10_000_000
 _LOG_FILES = 5
+_ASKING = ("/score", "/scenario", "/what-if")
+"""Addresses that are posted to because their question is long; nothing is kept of it."""
 _SECRET_PARAMETERS = ("token",)
 
 
@@ -134,7 +136,8 @@ def _route(scope: Scope) -> str:
 
 
 def _is_audited(scope: Scope) -> bool:
-    return scope["method"] not in SAFE_METHODS or "export" in str(scope["path"])
+    path = str(scope["path"])
+    return "export" in path or (scope["method"] not in SAFE_METHODS and not path.endswith(_ASKING))
 
 
 def _line(fields: Mapping[str, Any]) -> str:

@@ -169,6 +169,16 @@ def test_a_write_leaves_who_did_it_to_what_in_a_file_that_only_grows(
     assert audit.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_question_that_is_posted_is_no_write_and_is_not_in_the_audit(
+    server: Served, visitor: httpx.Client
+) -> None:
+    audit = server.app.state.settings.workspace / AUDIT_FILE
+    before = audit.read_bytes() if audit.exists() else b""
+    for path in ("/api/v1/score", "/api/v1/forecast/scenario", f"{DEALS}/A-1/what-if"):
+        visitor.post(path, json={})
+    assert (audit.read_bytes() if audit.exists() else b"") == before
+
+
 def test_lines_of_the_audit_written_at_once_stay_apart(tmp_path: Path) -> None:
     audit, long = AuditFile(tmp_path / AUDIT_FILE), "x\n" * 400
     writers = [
