@@ -1,4 +1,4 @@
-"""Scoring what is sent: features that are ready, straight to the model."""
+"""Scoring what is sent: raw records through the feature code, or ready features straight to the model."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -6,23 +6,23 @@ from typing import Annotated, Any
 import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Request
-from pydantic import Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from data.errors import UsageError
 from models.explain import drivers
 from serving.access.gate import Seen, allow
-from serving.api.deal_parts import DriverAnswer, Value
-from serving.api.stamped import Answered, Given, Stamped, stamp
+from serving.api.score_parts import MOST_DEALS, ReadyGiven, ReadyView, RecordsGiven, RecordsView
+from serving.api.score_records import records_view
+from serving.api.stamped import answer, stamp
 from serving.live import HeldRun
 from serving.ready import ReadyRows
 
-__all__ = ["MOST_DEALS", "NoModelError", "ReadyGiven", "ReadyScore", "ReadyView", "ready_answer", "router"]
+__all__ = ["NoModelError", "ready_answer", "router"]
 
 router = APIRouter(tags=["score"])
 
-MOST_DEALS = 1_000
-"""Deals that one request may score."""
 _FEW = 8
 """Rows that are scored at once; more of them would keep other requests waiting, and go to a thread."""
 
@@ -31,31 +31,6 @@ class NoModelError(UsageError):
     """The run has no model to ask. HTTP 409."""
 
     status = 409
-
-
-class ReadyGiven(Given):
-    """Rows of features as `win_features` has them."""
-
-    features: list[dict[str, Value]] = Field(
-        min_length=1, max_length=MOST_DEALS,
-        description="A row per deal: features by name, in their units; what is left out or null is missing.",
-    )  # fmt: skip
-
-
-class ReadyScore(Answered):
-    """A row's score; base_log_odds + Σ contributions = log_odds = logit(p_win), to 1e-6."""
-
-    p_win: float = Field(description="Calibrated probability of being won, 0 to 1.")
-    log_odds: float
-    base_log_odds: float
-    drivers: tuple[DriverAnswer, ...] = Field(description="By family, the largest first.")
-    contributions: dict[str, float] = Field(description="Log-odds by feature.")
-
-
-class ReadyView(Stamped):
-    """Scores of the rows sent, in their order."""
-
-    scores: tuple[ReadyScore, ...]
 
 
 def ready_answer(run: HeldRun, rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -83,17 +58,28 @@ def ready_answer(run: HeldRun, rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 @router.post(
     "/score",
-    response_model=ReadyView,
+    response_model=RecordsView | ReadyView,
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": ReadyGiven.model_json_schema()}},
+            "content": {
+                "application/json": {
+                    "schema": {"oneOf": [RecordsGiven.model_json_schema(), ReadyGiven.model_json_schema()]}
+                }
+            },
         }
     },
 )
 async def post_score(request: Request, seen: Annotated[Seen, allow("score")]) -> Response:
-    """Rows of features scored by the model that serves, each with its contributions. Nothing is kept."""
-    rows = _rows(await request.body())
+    """Deals scored by the model that serves: from raw `records`, or from ready `features`.
+
+    Up to 1,000 deals. Nothing is kept.
+    """
+    given = _read(await request.body())
+    if "features" not in given:
+        view = await to_thread.run_sync(records_view, seen.run, _records(given))
+        return answer(view)
+    rows = _rows(given)
     if len(rows) <= _FEW:
         return Response(ready_answer(seen.run, rows), media_type="application/json")
     body = await to_thread.run_sync(ready_answer, seen.run, rows)
@@ -107,12 +93,22 @@ def _ready(run: HeldRun) -> ReadyRows:
     return ReadyRows(model)
 
 
-def _rows(body: bytes) -> list[dict[str, Any]]:
-    """The rows in a body, read without a model of their fields: what they hold is checked as it is scored."""
-    given = read_json(body)
-    if not isinstance(given, dict) or set(given) != {"features"}:
-        raise UsageError('body: expected {"features": [{...}]}, found something else.')
+def _read(body: bytes) -> dict[str, Any]:
+    """What the body holds; its hundreds of fields are checked as they are scored."""
+    try:
+        given = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"body: expected JSON, found {error}.") from error
+    if not isinstance(given, dict) or ("features" in given) == ("records" in given):
+        raise UsageError("body: expected an object with `records` or `features`, one of the two.")
+    return given
+
+
+def _rows(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = given["features"]
+    odd = sorted(set(given) - {"features"})
+    if odd:
+        raise UsageError(f"body: expected nothing beside `features`, found {odd[0]!r:.80}.")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UsageError("features: expected a list of objects, a row of features by name each.")
     if not 1 <= len(rows) <= MOST_DEALS:
@@ -120,9 +116,10 @@ def _rows(body: bytes) -> list[dict[str, Any]]:
     return rows
 
 
-def read_json(body: bytes) -> Any:
-    """What the body holds. Raises UsageError for what is not JSON."""
+def _records(given: Mapping[str, Any]) -> RecordsGiven:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise UsageError(f"body: expected JSON, found {error}.") from error
+        return RecordsGiven.model_validate(given)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
+        ) from error

@@ -76,7 +76,8 @@ def test_a_run_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
 def test_features_are_told_as_the_run_published_them(app: FastAPI) -> None:
     view = Client(app, person("R1", "rep")).get("/api/v1/features").json()
     assert [(one["feature"], one["of"], one["actionable"]) for one in view["features"]] == [
-        ("meetings_held", "deal", True), ("account_wins", "account", False), ("seller_win_rate", "seller", False),
+        ("meetings_held", "deal", True), ("account_wins", "account", False),
+        ("seller_win_rate", "seller", False),
     ]  # fmt: skip
     assert view["renewal_features"] == []
 
