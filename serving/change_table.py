@@ -26,17 +26,18 @@ _SMALLEST = 0.005
 _EACH_KIND = 6
 _NOTHING = 1e-9
 
-_NAMES = pa.dictionary(pa.int32(), pa.string())
+_TOLD = pa.dictionary(pa.int32(), pa.string())
+"""Texts that repeat from deal to deal: held once, since a server keeps the table in memory."""
 _SCHEMA = pa.schema([
     ("opportunity_id", pa.string()),
-    ("kind", _NAMES),
-    ("feature", _NAMES),
-    ("family", _NAMES),
+    ("kind", _TOLD),
+    ("feature", _TOLD),
+    ("family", _TOLD),
     ("log_odds", pa.float64()),
     ("points", pa.float64()),
-    ("value_before", pa.string()),
-    ("value_after", pa.string()),
-    ("sentence", pa.string()),
+    ("value_before", _TOLD),
+    ("value_after", _TOLD),
+    ("sentence", _TOLD),
 ])  # fmt: skip
 
 
@@ -160,19 +161,10 @@ def _table(ids: Sequence[str], rows: _Rows, per_log_odds: FloatArray) -> pa.Tabl
     log_odds = np.array(rows.log_odds, dtype=np.float64)
     kinds = np.array([KINDS.index(kind) for kind in rows.kind], dtype=np.int64)
     order = np.lexsort((np.arange(deals.size), kinds, -np.abs(log_odds), deals))
-    before, after, said = zip(*rows.told, strict=True) if rows.told else ((), (), ())
-    table = pa.table(
-        [
-            pa.array(list(ids), pa.string()).take(pa.array(deals)),
-            pa.array(rows.kind, pa.string()).dictionary_encode(),
-            pa.array(rows.feature, pa.string()).dictionary_encode(),
-            pa.array(rows.family, pa.string()).dictionary_encode(),
-            log_odds,
-            log_odds * per_log_odds[deals],
-            pa.array(before, pa.string()),
-            pa.array(after, pa.string()),
-            pa.array(said, pa.string()),
-        ],
-        schema=_SCHEMA,
-    )
+    told = zip(*rows.told, strict=True) if rows.told else ((), (), ())
+    texts = [pa.array(held, pa.string()) for held in (rows.kind, rows.feature, rows.family, *told)]
+    kind, feature, family, before, after, said = (held.dictionary_encode() for held in texts)
+    ids_of = pa.array(list(ids), pa.string()).take(pa.array(deals))
+    points = log_odds * per_log_odds[deals]
+    table = pa.table([ids_of, kind, feature, family, log_odds, points, before, after, said], schema=_SCHEMA)
     return table.take(pa.array(order))
