@@ -78,11 +78,14 @@ def track_record(store: Store, run: HeldRun) -> TrackRecord:
 
 
 def _pooled(by_team: Mapping[str | None, Sequence[Challenge]]) -> list[tuple[str | None, ...]]:
-    """Teams whose figures may stand alone, and the rest together; the rest takes in a team if it must."""
+    """Teams whose figures may stand alone, and the rest together.
+
+    A rest with too few settled challenges takes in the smallest team, or a total would tell its figures.
+    """
     ranked = sorted(by_team, key=lambda team: (-len(_settled(by_team[team])), team or ""))
     alone = [team for team in ranked if _tells([by_team[team]])]
     rest = [team for team in ranked if team not in alone]
-    while rest and alone and not _tells([by_team[team] for team in rest]):
+    while alone and any(_settled(by_team[team]) for team in rest) and not _tells([by_team[t] for t in rest]):
         rest.insert(0, alone.pop())
     return [*((team,) for team in alone), *([tuple(rest)] if rest else [])]
 

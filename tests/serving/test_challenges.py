@@ -225,6 +225,17 @@ def test_small_teams_are_pooled_and_no_figure_rests_on_one_person(
     assert large.n_challenger_better == 3
 
 
+def test_a_team_without_settled_challenges_takes_no_figures_from_another(
+    workspace: Path, store: Store, run: HeldRun
+) -> None:
+    for user in ("U1", "U2", "U3"):
+        _many(store, run, user, "large", ["D1", "D2"])
+    _many(store, run, "U8", "waiting", ["D4"])
+    found = track_record(store, after(workspace, {"D1": True, "D2": False})).teams
+    assert [(one.teams, one.settled, one.open) for one in found] == [(("large",), 6, 0), (("waiting",), 0, 1)]
+    assert [one.log_loss_model is None for one in found] == [False, True]
+
+
 def test_too_few_settled_challenges_give_counts_and_no_figures(
     workspace: Path, store: Store, run: HeldRun
 ) -> None:
