@@ -36,7 +36,12 @@ def chart_bundle(workspace: Path) -> Path | None:
     try:
         path.parent.mkdir(exist_ok=True)
         subprocess.run(
-            [sys.executable, "-m", "serving.pages.bundle", str(path)],
+            [
+                sys.executable,
+                "-P",
+                __file__,
+                str(path),
+            ],  # the file alone: the package would import the server
             check=True,
             timeout=_PATIENCE_SECONDS,
             capture_output=True,
