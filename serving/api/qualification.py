@@ -22,14 +22,13 @@ from serving.api.sheet_parts import (
 )
 from serving.api.stamped import Given, answer, stamp
 from serving.sheets.links import LINK_DAYS, MOST_LINK_DAYS, links_of, revoke_link, share_sheet
+from serving.sheets.listing import sheet_lines, sheet_of_deal
 from serving.sheets.questions import QUESTION_TEXTS
 from serving.sheets.sheets import (
     new_round,
     open_sheet,
     read_sheet,
     save_draft,
-    sheet_lines,
-    sheet_of_deal,
     submit,
     take_back,
 )

@@ -13,15 +13,14 @@ from serving.api.qualification import customer_address, sheet_id_of, sheets_answ
 from serving.pages.render import page
 from serving.pages.sheet_form import SheetForm
 from serving.sheets.links import LINK_DAYS, MOST_LINK_DAYS, LinkLine, links_of, revoke_link, share_sheet
+from serving.sheets.listing import last_vendor_name, sheet_of_deal
 from serving.sheets.questions import QUESTION_TEXTS
 from serving.sheets.sheets import (
     ConflictError,
-    last_vendor_name,
     new_round,
     open_sheet,
     read_sheet,
     save_draft,
-    sheet_of_deal,
     submit,
     take_back,
 )
@@ -159,7 +158,7 @@ def _shown(
     state = request.app.state
     sheet_id = sheet_of_deal(state.store, opportunity_id)
     if sheet_id is None:
-        vendor_name, deal_name = names or (last_vendor_name(state.store), "")
+        vendor_name, deal_name = names or (last_vendor_name(state.store, seen.actor.user_id), "")
         view = None
     else:
         view = read_sheet(state.store, sheet_id, "vendor")

@@ -5,7 +5,7 @@ both see both, and the round never changes again; a new round begins with open a
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -17,12 +17,11 @@ from data.schema import QUESTIONS, SIDES
 from serving.access.errors import NotFound
 from serving.sheets.tables import drafts, sheets, submissions
 from serving.sheets.typed import LONGEST_NAME, Answer, cleaned, complete
-from serving.sheets.views import Half, Round, SheetLine, SheetView
+from serving.sheets.views import Half, Round, SheetView
 from serving.store import Store
 
 __all__ = [
-    "ConflictError", "Side", "last_vendor_name", "new_round", "open_sheet", "read_sheet", "save_draft",
-    "sheet_lines", "sheet_of_deal", "submit", "take_back",
+    "ConflictError", "Side", "new_round", "open_sheet", "read_sheet", "save_draft", "submit", "take_back",
 ]  # fmt: skip
 
 Side = Literal["vendor", "customer"]
@@ -65,52 +64,6 @@ def open_sheet(
             )
         )
     return sheet_id
-
-
-def sheet_of_deal(store: Store, opportunity_id: str) -> str | None:
-    """The id of the deal's sheet, None if it has none."""
-    with store.reading() as con:
-        return con.scalar(sa.select(sheets.c.sheet_id).where(sheets.c.opportunity_id == opportunity_id))
-
-
-def last_vendor_name(store: Store) -> str:
-    """Our name as it was typed on the sheet begun last; empty if there is none."""
-    with store.reading() as con:
-        found = con.scalar(sa.select(sheets.c.vendor_name).order_by(sheets.c.created_at.desc()).limit(1))
-    return found or ""
-
-
-def sheet_lines(store: Store, opportunity_ids: Collection[str]) -> tuple[SheetLine, ...]:
-    """The sheets of these deals, the one touched last first: how far each has come, and no answer."""
-    last = (
-        sa.select(submissions.c.sheet_id, sa.func.max(submissions.c.submitted_at).label("at"))
-        .group_by(submissions.c.sheet_id)
-        .subquery()
-    )
-    touched = sa.func.coalesce(last.c.at, sheets.c.created_at)
-    with store.reading() as con:
-        rows = con.execute(
-            sa.select(sheets, touched.label("touched"))
-            .join(last, last.c.sheet_id == sheets.c.sheet_id, isouter=True)
-            .order_by(touched.desc(), sheets.c.sheet_id)
-        ).all()
-        done = con.execute(sa.select(submissions.c.sheet_id, submissions.c.round, submissions.c.side)).all()
-    sides: dict[tuple[str, int], set[str]] = {}
-    for sheet_id, number, side in done:
-        sides.setdefault((sheet_id, number), set()).add(side)
-    wanted = frozenset(opportunity_ids)
-    return tuple(
-        SheetLine(
-            opportunity_id=row.opportunity_id,
-            deal_name=row.deal_name,
-            round=row.round,
-            vendor_in="vendor" in sides.get((row.sheet_id, row.round), ()),
-            customer_in="customer" in sides.get((row.sheet_id, row.round), ()),
-            touched_at=row.touched,
-        )
-        for row in rows
-        if row.opportunity_id in wanted
-    )
 
 
 def read_sheet(store: Store, sheet_id: str, side: Side) -> SheetView:

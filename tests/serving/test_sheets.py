@@ -11,13 +11,13 @@ from data.errors import UsageError
 from data.schema import QUESTIONS
 from serving.access.errors import NotFound
 from serving.sheets.links import links_of, revoke_link, share_sheet, visit
+from serving.sheets.listing import sheet_lines
 from serving.sheets.sheets import (
     ConflictError,
     new_round,
     open_sheet,
     read_sheet,
     save_draft,
-    sheet_lines,
     submit,
     take_back,
 )

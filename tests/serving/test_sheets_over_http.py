@@ -265,6 +265,13 @@ def test_a_sheet_is_reached_only_by_those_who_see_its_deal(app: FastAPI, seller:
     assert other.post(f"/qualify/D3/links/{link_id}/withdraw").status_code == 404
 
 
+def test_our_name_is_offered_again_to_whoever_typed_it_and_to_nobody_else(
+    app: FastAPI, seller: Client
+) -> None:
+    assert 'value="Our &amp; Co"' in seller.get("/qualify/D2").text
+    assert "Our &amp; Co" not in Client(app, person("R2", "rep")).get("/qualify/D3").text
+
+
 def test_a_write_from_another_site_is_refused(app: FastAPI, seller: Client) -> None:
     response = seller.post(
         "/qualify/D1/answers", data=form("submit", "x"), headers={"Origin": "https://evil.example"}
