@@ -8,6 +8,7 @@ from serving.api import (
     changes,
     deal,
     deals,
+    evidence,
     exporting,
     filters,
     forecast,
@@ -31,7 +32,7 @@ router = APIRouter(
     },
 )
 for _subject in (
-    about, deals, deal, changes, helping, renewals, renewal, forecast, scenario, exporting, models,
+    about, deals, deal, evidence, changes, helping, renewals, renewal, forecast, scenario, exporting, models,
     score, qualification, challenges, filters,
 ):  # fmt: skip
     router.include_router(_subject.router)

@@ -1,6 +1,8 @@
 """A deal as a list shows it: the facts, the chance, its grade, and what stands out."""
 
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from pydantic import Field
 
@@ -12,7 +14,7 @@ from serving.grade import Letter, grade_of, stage_bases
 from serving.live import HeldRun
 from serving.warnings import Severity, features_read, warnings_of
 
-__all__ = ["DealRow", "GradeAnswer", "WarningAnswer", "deal_row", "grade_answer", "warnings_on"]
+__all__ = ["DealRow", "GradeAnswer", "WarningAnswer", "deal_row", "grade_answer", "values_at", "warnings_on"]
 
 _TEXTS = (
     "name", "account_id", "account", "region", "segment", "stage", "type", "owner_id", "owner", "currency",
@@ -99,10 +101,14 @@ def grade_answer(run: HeldRun, rank: int) -> GradeAnswer | None:
 
 def warnings_on(seen: Seen, rank: int) -> tuple[WarningAnswer, ...]:
     """The warnings on the deal that the viewer may see, the gravest first."""
-    place, table = int(seen.run.deals.published[rank]), seen.run.table("win_features.parquet")
-    columns = seen.run.memo(
-        "warned by", lambda: {name: table[name] for name in features_read() if name in table.column_names}
-    )
-    shown = visible_features(seen, rank, columns)
-    values = {name: column[place].as_py() for name, column in columns.items() if name in shown}
-    return tuple(WarningAnswer(**vars(held)) for held in warnings_of(values))
+    values = values_at(seen.run, rank, features_read())
+    shown = visible_features(seen, rank, values)
+    held = warnings_of({name: value for name, value in values.items() if name in shown})
+    return tuple(WarningAnswer(**vars(one)) for one in held)
+
+
+def values_at(run: HeldRun, rank: int, names: Iterable[str]) -> dict[str, Any]:
+    """A few of the deal's published features; those that the run lacks are left out."""
+    place, table = int(run.deals.published[rank]), run.table("win_features.parquet")
+    there = run.memo("feature columns", lambda: frozenset(table.column_names))
+    return {name: table[name][place].as_py() for name in names if name in there}

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from data.errors import UsageError
 from serving.access.gate import Seen, allow
 from serving.access.suppress import seen_figures, seen_terms
-from serving.api.renewals import ranked_renewals, seen_renewal_reason
+from serving.api.renewals import seen_renewal_reason
 from serving.api.scenario import check_forecast
 from serving.export_run import export_run
 
@@ -105,10 +105,11 @@ def _shown(seen: Seen, parts: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
 
 def _reasoned(seen: Seen, renewals: pa.Table) -> pa.Table:
     """The contracts, each with the strongest reason that the viewer may read."""
-    told = {one.contract_id: seen_renewal_reason(seen, one) for one in ranked_renewals(seen.run)}
-    at = renewals.column_names.index("top_reason")
-    reasons = pa.array([told[one] for one in renewals["contract_id"].to_pylist()], pa.string())
-    return renewals.set_column(at, "top_reason", reasons)
+    if "top_reason" not in renewals.column_names:
+        return renewals
+    told = zip(renewals["contract_id"].to_pylist(), renewals["top_reason"].to_pylist(), strict=True)
+    reasons = pa.array([seen_renewal_reason(seen, *one) for one in told], pa.string())
+    return renewals.set_column(renewals.column_names.index("top_reason"), "top_reason", reasons)
 
 
 def _like(table: pa.Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -152,7 +152,7 @@ def renewal_row(seen: Seen, one: RenewalScore) -> RenewalRow:
         ratio_low=known(one.ratio_low),
         ratio_high=known(one.ratio_high),
         expected_amount=None if amount is None or expected is None else amount * expected,
-        top_reason=seen_renewal_reason(seen, one),
+        top_reason=seen_renewal_reason(seen, one.contract_id, one.top_reason),
     )
 
 
@@ -161,11 +161,11 @@ _COPIED = (
 )  # fmt: skip
 
 
-def seen_renewal_reason(seen: Seen, one: RenewalScore) -> str | None:
-    """The strongest reason that the viewer may read."""
-    if one.top_reason is None or (seen.scope.single_deals and seen.scope.owners is None):
-        return one.top_reason
-    rows = seen.run.rows(REASONS, one.contract_id, "contract_id")
+def seen_renewal_reason(seen: Seen, contract_id: str, published: str | None) -> str | None:
+    """The strongest reason about the contract that the viewer may read; `published`: the strongest of all."""
+    if published is None or (seen.scope.single_deals and seen.scope.owners is None):
+        return published
+    rows = seen.run.rows(REASONS, contract_id, "contract_id")
     shown, _ = seen_renewal_factors(seen, {row["feature"]: row["log_odds"] for row in rows})
     return next((row["sentence"] for row in rows if row["feature"] in shown), None)
 
