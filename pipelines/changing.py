@@ -104,7 +104,7 @@ def _looked_at(
             at_first, by_clock = frames_between(
                 warehouse, before.as_of, view.as_of, both, built.features, say
             )  # fmt: skip
-    at_first, by_clock = readable(at_first, model), readable(by_clock, model)
+    at_first, by_clock = (readable(_rows_of(one, both), model) for one in (at_first, by_clock))
     published = _rows_of(before.table("win_features.parquet"), both)
     if before.model_version == model.version:
         seen = _matrix(_rows_of(before.table("win_contributions.parquet"), both), names)
