@@ -7,6 +7,7 @@ from serving.pages import (
     customer,
     deal,
     deals,
+    evidence,
     forecast,
     home,
     models,
@@ -20,6 +21,7 @@ __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 for subject in (
-    home, deals, saved_views, deal, what_if, forecast, renewals, models, qualify, customer, challenges,
+    home, deals, saved_views, deal, evidence, what_if, forecast, renewals, models, qualify, customer,
+    challenges,
 ):  # fmt: skip
     router.include_router(subject.router)

@@ -71,6 +71,7 @@ def _selling(site: Site, role: str) -> list[str]:
     deal = site.deal_of(role)
     return [
         "/deals", "/deals?q=e&sort=-amount&p_min=0.1", f"/deals/{deal}", f"/deals/{deal}/what-if",
+        f"/deals/{deal}/evidence/meetings_held",
         "/qualify", f"/qualify/{deal}", "/challenges", f"/deals/{deal}/challenge",
     ]  # fmt: skip
 
