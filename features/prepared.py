@@ -57,7 +57,7 @@ class PreparedFeatures:
         }
         self._own: dict[str, str] = {}
         self._compile()
-        self._program.seal(workers)
+        self._program.seal(context.as_of.replace(microsecond=0), workers)
 
     def frame(self, records: Records, as_of: datetime, deals: Collection[str] | None = None) -> pa.Table:
         """The feature frame of deals at as_of, sorted by opportunity_id; columns as in `feature_frame`.

@@ -6,7 +6,7 @@ behind. No statement changes the catalogue, since every plan would then be made 
 """
 # ruff: noqa: S608 -- identifiers cannot be bound; all are quoted, or this module's own
 
-import threading
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,19 +24,31 @@ from features.snapshots import DAY, Calendar
 __all__ = ["Instant", "Program"]
 
 _NOW = "request"
+_MARK = "dealcast_now_s"
+_MARKED = re.compile(rf"{_MARK}\([^()]*(\([^()]*\))?[^()]*\)", re.IGNORECASE)
 # Both judge by what the tables hold when a plan is made, and then they hold nothing.
 _BLIND = "statistics_propagation,compressed_materialization"
 
 
+_LOOKED_UP = f"(SELECT as_of_s FROM {_NOW})"
+_Worker = tuple[duckdb.DuckDBPyConnection, set[int]]
+"""A connection and the statements that it has prepared for other instants than home."""
+
+
+@ibis.udf.scalar.builtin(name=_MARK)
+def _now_s(_: int) -> int:  # type: ignore[empty-body]
+    """The epoch second of a run's instant; what stands for it is put into the SQL."""
+
+
 class Instant(Calendar):
-    """A calendar of one slot, 0, at an instant that is looked up as a statement runs.
+    """A calendar of one slot, 0, at the instant of a run.
 
     Whole seconds: whoever runs it takes a fraction of `as_of` off every clock beforehand.
     """
 
-    def __init__(self, as_of_s: ir.IntegerScalar) -> None:
-        super().__init__(as_of_s.as_timestamp("s").cast("timestamp('UTC')"), DAY)
-        object.__setattr__(self, "_as_of_s", as_of_s)
+    def __init__(self) -> None:
+        as_of = self.anchor_s.as_timestamp("s").cast("timestamp('UTC')")
+        super().__init__(as_of, DAY)
 
     @property
     def is_instant(self) -> bool:
@@ -51,7 +63,7 @@ class Instant(Calendar):
     @property
     def anchor_s(self) -> Any:
         """The epoch second of the instant, as an expression."""
-        return self.__dict__["_as_of_s"]
+        return _now_s(0)
 
     @property
     def base_s(self) -> Any:
@@ -97,14 +109,13 @@ class Program:
         for name, table in held.items():
             self._con.from_arrow(table).create(name)
         self._statements: list[tuple[str, str, bool]] = []
-        self._ready: LifoQueue[duckdb.DuckDBPyConnection] = LifoQueue()
-        self._lock = threading.Lock()
-        self._left = 0
+        self._ready: LifoQueue[_Worker] = LifoQueue()
+        self._home_s = 0
 
     @property
     def instant(self) -> Instant:
         """The calendar of a run."""
-        return Instant(self.table(_NOW).as_of_s.as_scalar())
+        return Instant()
 
     def table(self, name: str) -> ir.Table:
         """An input, held or kept table."""
@@ -122,14 +133,19 @@ class Program:
         """An expression whose rows a run gives back under the name."""
         self._statements.append((name, self._sql(table), True))
 
-    def seal(self, workers: int = 1) -> None:
-        """Prepare every statement for so many runs at a time, and shut the door."""
+    def seal(self, home: datetime, workers: int = 1) -> None:
+        """Prepare every statement for so many runs at a time, and shut the door.
+
+        home: the instant of most runs, in whole seconds. It stands in the plans; at another one it is looked
+        up, which costs a run about half as much again.
+        """
         self._con.execute("SET enable_external_access = false; SET lock_configuration = true")
+        self._home_s = int(home.timestamp())
         for _ in range(workers):
             con = self._con.cursor()
             for place, (_, sql, _) in enumerate(self._statements):
-                con.execute(f"PREPARE {_named(place)} AS {sql}")
-            self._ready.put(con)
+                con.execute(f"PREPARE home_{place} AS {_at(sql, str(self._home_s))}")
+            self._ready.put((con, set()))
 
     def run(
         self, rows: Mapping[str, pa.Table], as_of: datetime, skip: Collection[str] = ()
@@ -139,12 +155,16 @@ class Program:
         rows: with the columns of the inputs, in order. skip: names of statements that are not to run.
         """
         found: dict[str, pa.Table] = {}
-        with self._transaction() as con:
+        is_home = int(as_of.timestamp()) == self._home_s
+        with self._transaction() as (con, prepared):
             self._put(con, rows, as_of)
-            for place, (name, _, is_result) in enumerate(self._statements):
+            for place, (name, sql, is_result) in enumerate(self._statements):
                 if name in skip:
                     continue
-                done = con.execute(f"EXECUTE {_named(place)}")
+                if not is_home and place not in prepared:
+                    con.execute(f"PREPARE later_{place} AS {_at(sql, _LOOKED_UP)}")
+                    prepared.add(place)
+                done = con.execute(f"EXECUTE {'home' if is_home else 'later'}_{place}")
                 if is_result:
                     found[name] = done.to_arrow_table()
         return found
@@ -158,9 +178,9 @@ class Program:
 
         For expressions that are asked for too seldom to be prepared in every worker.
         """
-        with self._transaction() as con:
+        with self._transaction() as (con, _):
             self._put(con, rows, as_of)
-            return con.execute(sql).to_arrow_table()
+            return con.execute(_at(sql, str(int(as_of.timestamp())))).to_arrow_table()
 
     @staticmethod
     def _put(con: duckdb.DuckDBPyConnection, rows: Mapping[str, pa.Table], as_of: datetime) -> None:
@@ -170,15 +190,15 @@ class Program:
                 con.from_arrow(table).insert_into(name)
 
     @contextmanager
-    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _transaction(self) -> Iterator[_Worker]:
         """A connection to itself, rolled back at the end: rows put in are seen by nobody else."""
-        con = self._ready.get()
+        worker = self._ready.get()
         try:
-            con.execute("BEGIN")
-            yield con
+            worker[0].execute("BEGIN")
+            yield worker
         finally:
-            con.execute("ROLLBACK")
-            self._ready.put(con)
+            worker[0].execute("ROLLBACK")
+            self._ready.put(worker)
 
     def _sql(self, table: ir.Table) -> str:
         return str(self._ibis.compile(table))
@@ -187,5 +207,6 @@ class Program:
         self._ibis.create_table(name, schema=schema)
 
 
-def _named(place: int) -> str:
-    return f"statement_{place}"
+def _at(sql: str, instant: str) -> str:
+    """The SQL with the epoch second of an instant, or what looks it up, where it is marked."""
+    return _MARKED.sub(f"CAST({instant} AS BIGINT)", sql)

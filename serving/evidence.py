@@ -81,7 +81,7 @@ class _Reader:
         fields = tuple(CustomField(**row) for row in run.table(FIELDS).to_pylist())
         schemas = record_schemas(fields)
         program = Program(input_schemas(schemas), {})
-        program.seal()
+        program.seal(run.as_of.replace(microsecond=0))
         return cls({one.name: one for one in catalogue(fields)}, schemas, program)
 
     def rows(self, run: HeldRun, opportunity_id: str, name: str) -> RowsBehind:
