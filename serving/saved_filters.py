@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from data.answers import Instant
 from data.errors import UsageError
 from serving.access.errors import NotFound
-from serving.sheets.typed import cleaned
 from serving.store import Store, metadata
+from serving.typed_text import cleaned
 
 __all__ = ["LONGEST_FILTER_NAME", "SavedFilter", "drop_filter", "filters_of", "keep_filter"]
 

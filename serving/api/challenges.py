@@ -17,7 +17,7 @@ from serving.challenges.challenges import (
     withdraw_challenge,
 )
 from serving.challenges.ledger import FEWEST_SETTLED, TeamRecord, track_record
-from serving.sheets.typed import LONGEST_EVIDENCE
+from serving.typed_text import LONGEST_NOTE
 
 __all__ = [
     "ChallengeAnswer", "ChallengesAnswer", "TrackAnswer", "challenge_answer", "challenges_answer", "router",
@@ -99,7 +99,7 @@ class ChallengeGiven(Given):
     """A challenge to a factor."""
 
     feature: str = Field(max_length=200)
-    note: str = Field(min_length=1, max_length=LONGEST_EVIDENCE, description="Why it is wrong.")
+    note: str = Field(min_length=1, max_length=LONGEST_NOTE, description="Why it is wrong.")
     corrected: bool | int | float | str | None = Field(
         None, description="The right value, in the feature's unit; null to set the factor aside."
     )

@@ -32,8 +32,9 @@ from serving.sheets.sheets import (
     submit,
     take_back,
 )
-from serving.sheets.typed import LONGEST_EVIDENCE, LONGEST_NAME, Answer, read_answer
+from serving.sheets.typed import Answer, read_answer
 from serving.store import Store
+from serving.typed_text import LONGEST_NAME, LONGEST_NOTE
 
 __all__ = ["customer_address", "router", "sheet_id_of", "sheets_answer"]
 
@@ -53,7 +54,7 @@ class AnswerGiven(Given):
     """An answer as typed."""
 
     level: Level | None = None
-    evidence: str = Field("", max_length=LONGEST_EVIDENCE)
+    evidence: str = Field("", max_length=LONGEST_NOTE)
 
 
 class DraftGiven(Given):

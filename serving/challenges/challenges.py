@@ -18,8 +18,8 @@ from serving.challenges.numbers import (
     numbers_corrected,
     numbers_set_aside,
 )
-from serving.sheets.typed import LONGEST_EVIDENCE, cleaned
 from serving.store import Store, metadata
+from serving.typed_text import LONGEST_NOTE, cleaned
 
 __all__ = [
     "AlreadyChallengedError", "Challenge", "challenge_table", "challenges_seen", "raise_challenge",
@@ -119,7 +119,7 @@ def raise_challenge(
         raise NotFound
     if hidden_features(seen, opportunity_id, [feature]):
         raise NotFound
-    why = cleaned(note, "Why it is wrong", longest=LONGEST_EVIDENCE, lines=True, needed=True)
+    why = cleaned(note, "Why it is wrong", longest=LONGEST_NOTE, lines=True, needed=True)
     value = None if corrected is None else checked_correction(run, feature, corrected)
     held = factor_value(run, rank, feature)
     if value is not None and value == held:

@@ -13,7 +13,7 @@ from serving.api.challenges import challenges_answer, track_answer
 from serving.api.factors import factors_of, told_of, values_of
 from serving.challenges.challenges import AlreadyChallengedError, raise_challenge, withdraw_challenge
 from serving.pages.render import page
-from serving.sheets.typed import LONGEST_EVIDENCE
+from serving.typed_text import LONGEST_NOTE
 
 __all__ = ["router"]
 
@@ -44,7 +44,7 @@ def send_challenge(
     seen: Acting,
     opportunity_id: str,
     feature: Annotated[str, Form(max_length=200)] = "",
-    note: Annotated[str, Form(max_length=8 * LONGEST_EVIDENCE)] = "",
+    note: Annotated[str, Form(max_length=8 * LONGEST_NOTE)] = "",
     corrected: Annotated[str, Form(max_length=_MOST_VALUE)] = "",
 ) -> Response:
     """Keep a challenge; what was typed is shown again if it cannot be."""
@@ -94,5 +94,5 @@ def _shown(
         deal=seen.run.deals.score(rank), feature=feature, told=told, value=values.get(feature),
         log_odds=visible.get(feature), ranked=ranked, has_model=seen.run.model() is not None,
         view=view, is_challenged=feature in own, problem=problem, note=typed[0], corrected=typed[1],
-        longest=LONGEST_EVIDENCE,
+        longest=LONGEST_NOTE,
     )  # fmt: skip

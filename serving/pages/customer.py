@@ -13,7 +13,8 @@ from serving.pages.sheet_form import SheetForm
 from serving.sheets.links import visit
 from serving.sheets.questions import QUESTION_TEXTS
 from serving.sheets.sheets import ConflictError, read_sheet, save_draft, submit, take_back
-from serving.sheets.typed import LONGEST_EVIDENCE, Answer
+from serving.sheets.typed import Answer
+from serving.typed_text import LONGEST_NOTE
 
 __all__ = ["router"]
 
@@ -72,7 +73,7 @@ def _shown(
     response = page(
         request, "customer.html", status=200 if problem is None else getattr(problem, "status", 422),
         view=view, came=came, path=f"/customer/{token}", texts=QUESTION_TEXTS, problem=problem,
-        typed=typed or view.draft, longest={"evidence": LONGEST_EVIDENCE},
+        typed=typed or view.draft, longest={"evidence": LONGEST_NOTE},
     )  # fmt: skip
     response.headers.update(_UNLISTED)
     return response

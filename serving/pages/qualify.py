@@ -24,7 +24,8 @@ from serving.sheets.sheets import (
     submit,
     take_back,
 )
-from serving.sheets.typed import LONGEST_EVIDENCE, LONGEST_NAME, Answer
+from serving.sheets.typed import Answer
+from serving.typed_text import LONGEST_NAME, LONGEST_NOTE
 
 __all__ = ["router"]
 
@@ -168,6 +169,6 @@ def _shown(
         deal=deal, view=view, links=links_of(state.store, view.sheet_id) if view else (),
         now=state.now(), texts=QUESTION_TEXTS, problem=problem,
         typed=typed or (view.draft if view else {}), vendor_name=vendor_name, deal_name=deal_name, made=made,
-        longest={"name": LONGEST_NAME, "evidence": LONGEST_EVIDENCE}, link_days=(LINK_DAYS, MOST_LINK_DAYS),
+        longest={"name": LONGEST_NAME, "evidence": LONGEST_NOTE}, link_days=(LINK_DAYS, MOST_LINK_DAYS),
         is_reachable=state.settings.public_url is not None,
     )  # fmt: skip

@@ -7,11 +7,12 @@ from pydantic import BaseModel, Field
 
 from data.schema import QUESTIONS
 from serving.sheets.questions import LEVELS
-from serving.sheets.typed import LONGEST_EVIDENCE, Answer, read_answer
+from serving.sheets.typed import Answer, read_answer
+from serving.typed_text import LONGEST_NOTE
 
 __all__ = ["SheetForm"]
 
-_LONGEST = 8 * LONGEST_EVIDENCE
+_LONGEST = 8 * LONGEST_NOTE
 
 
 class SheetForm(BaseModel):

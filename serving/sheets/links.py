@@ -16,8 +16,8 @@ from itsdangerous import BadData, URLSafeSerializer
 from data.errors import UsageError
 from serving.access.errors import NotFound
 from serving.sheets.tables import links
-from serving.sheets.typed import LONGEST_NAME, cleaned
 from serving.store import Store
+from serving.typed_text import LONGEST_NAME, cleaned
 
 __all__ = [
     "LINK_DAYS", "LONGEST_TOKEN", "MOST_LINK_DAYS", "LinkLine", "Visit", "links_of", "revoke_link",

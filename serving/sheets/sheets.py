@@ -16,9 +16,10 @@ from data.errors import DealcastError
 from data.schema import QUESTIONS, SIDES
 from serving.access.errors import NotFound
 from serving.sheets.tables import drafts, sheets, submissions
-from serving.sheets.typed import LONGEST_NAME, Answer, cleaned, complete
+from serving.sheets.typed import Answer, complete
 from serving.sheets.views import Half, Round, SheetView
 from serving.store import Store
+from serving.typed_text import LONGEST_NAME, cleaned
 
 __all__ = [
     "ConflictError", "Side", "new_round", "open_sheet", "read_sheet", "save_draft", "submit", "take_back",

@@ -22,8 +22,9 @@ from serving.sheets.sheets import (
     take_back,
 )
 from serving.sheets.tables import links
-from serving.sheets.typed import Answer, cleaned, read_answer
+from serving.sheets.typed import Answer, read_answer
 from serving.store import Store
+from serving.typed_text import cleaned
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LATER = NOW + timedelta(days=2)
@@ -243,6 +244,8 @@ def test_what_a_stranger_typed_is_cleaned_and_bounded() -> None:
         read_answer("why", 2, "two\r\nlines\x1b[31m\u202e and\u200b more  ").evidence
         == "two\nlines[31m and more"
     )
+    assert cleaned("a\tb\u2028c\x00\n\n\x1b ", "note", longest=30, lines=True) == "a b\nc"
+    assert cleaned("a\tb\nc", "name", longest=30) == "a b c"
     assert cleaned("<script>alert(1)</script>", "note", longest=30) == "<script>alert(1)</script>"
     with pytest.raises(UsageError, match="Why: evidence: expected at most 2,000 characters, found 2,001"):
         read_answer("why", 2, "x" * 2001)
