@@ -37,15 +37,15 @@ class OpenDeals:
 class Tried:
     """A deal, by its place, after one or two steps.
 
-    frame: one row, as the model would read it. headline: the first feature that the steps are to move, before
-    (None where it was missing) and after. thresholds: how far each of these features then stands.
+    encoded: (k,), its features as the model sees them. headline: the first feature that the steps are to
+    move, before (None where it was missing) and after. thresholds: how far all that they are to move stands.
     """
 
     place: int
     steps: tuple[Step, ...]
     log_odds: float
     gain: float
-    frame: pa.Table
+    encoded: FloatArray
     headline: tuple[float | None, float]
     thresholds: tuple[Threshold, ...]
 
@@ -84,14 +84,16 @@ class Trial:
         places = np.array([place for place, _ in asked])
         before = deals.frame.take(pa.array(places))
         after = _replaced(before, moved)
-        log_odds = self.model.log_odds(after)
+        encoded = self.model.encoder.transform(after)
+        log_odds = self.model.log_odds_of(encoded)
         gains = sigmoid(log_odds) - sigmoid(deals.log_odds[places])
+        then, now = _Columns(before), _Columns(after)
         found: dict[int, list[Tried]] = {}
         for row in np.flatnonzero(gains >= WORTH_TELLING).tolist():
             place, steps = asked[row]
-            told = _tested(steps, before.slice(row, 1), after.slice(row, 1))
+            told = _reached(steps, then, now, row)
             if told is not None:
-                one = Tried(place, steps, float(log_odds[row]), float(gains[row]), after.slice(row, 1), *told)
+                one = Tried(place, steps, float(log_odds[row]), float(gains[row]), encoded[row].copy(), *told)
                 found.setdefault(place, []).append(one)
         for held in found.values():
             held.sort(key=lambda one: (-one.gain, [step.id for step in one.steps]))
@@ -116,15 +118,17 @@ def best_pairs(gains: Sequence[float], of: Sequence[Collection[str]]) -> list[tu
 
 
 def driver_moves(
-    model: WinModel, before: pa.Table, after: pa.Table, *, own: Collection[str], other: str
+    model: WinModel, deals: OpenDeals, tried: Sequence[Tried], *, own: Collection[str], other: str
 ) -> list[dict[str, float]]:
-    """For each row by how much each family's contributions move, in log-odds; a row's sum is its gain.
+    """For each by how much each family's contributions move, in log-odds; together they are the gain.
 
     own: features of the deal itself. other: under which name the moves of the others' contributions are
     summed, by which the trees share out what the deal's own features do.
     """
+    places, row = np.unique([one.place for one in tried], return_inverse=True)
+    before = model.contributions(deals.frame.take(pa.array(places)))[1][row]
+    moved = model.contributions_of(np.vstack([one.encoded for one in tried]))[1] - before
     families = [model.families[name] if name in own else other for name in model.feature_names]
-    moved = model.contributions(after)[1] - model.contributions(before)[1]
     names = sorted(set(families))
     sums = np.column_stack([moved[:, [one == name for one in families]].sum(axis=1) for name in names])
     return [{name: value for name, value in zip(names, row, strict=True) if value} for row in sums.tolist()]
@@ -137,28 +141,37 @@ def _replaced(frame: pa.Table, moved: pa.Table) -> pa.Table:
     return frame
 
 
-def _tested(
-    steps: Iterable[Step], before: pa.Table, after: pa.Table
+class _Columns:
+    """A frame's columns as numbers, each read once."""
+
+    def __init__(self, frame: pa.Table) -> None:
+        self._frame = frame
+        self._read: dict[str, FloatArray] = {}
+
+    def value(self, feature: str, row: int) -> float | None:
+        """The value in a row, None where it is missing."""
+        if feature not in self._read:
+            kind: Any = self._frame.schema.field(feature).type
+            kind = "flag" if pa.types.is_boolean(kind) else "number"
+            self._read[feature] = numbers(self._frame, feature, kind)
+        value = float(self._read[feature][row])
+        return None if np.isnan(value) else value
+
+
+def _reached(
+    steps: Iterable[Step], before: _Columns, after: _Columns, row: int
 ) -> tuple[tuple[float | None, float], tuple[Threshold, ...]] | None:
     """The headline before and after, and what the steps reach; None where a step leaves its own unmoved."""
     headline, thresholds = None, list[Threshold]()
     for step in steps:
-        for nth, reached in enumerate(step.about):
-            then, now = _value(before, reached.feature), _value(after, reached.feature)
-            if now is None or (nth == 0 and not _has_moved(reached, then, now)):
+        for nth, one in enumerate(step.about):
+            then, now = before.value(one.feature, row), after.value(one.feature, row)
+            if now is None or (nth == 0 and not _has_moved(one, then, now)):
                 return None
             headline = headline or (then, now)
-            thresholds.append(
-                Threshold(reached.feature, reached.up, now if reached.level is None else reached.level)
-            )
+            thresholds.append(Threshold(one.feature, one.up, now if one.level is None else one.level))
     return None if headline is None else (headline, tuple(dict.fromkeys(thresholds)))
 
 
 def _has_moved(reached: Reached, then: float | None, now: float) -> bool:
     return then is None or (now > then if reached.up else now < then)
-
-
-def _value(frame: pa.Table, feature: str) -> float | None:
-    kind: Any = frame.schema.field(feature).type
-    value = float(numbers(frame, feature, "flag" if pa.types.is_boolean(kind) else "number")[0])
-    return None if np.isnan(value) else value

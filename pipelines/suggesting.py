@@ -107,7 +107,7 @@ def _feasible(
 
 def _suggested(trial: Trial, built: Built, steps: Sequence[tuple[Step, ...]], alike: PastDeals) -> list[Row]:
     """The rows of SUGGESTIONS, worked out for some deals at a time, so that memory stays bounded."""
-    deals, model = trial.deals, trial.model
+    deals = trial.deals
     catalogue = {feature.name: feature for feature in built.features}
     own = {name for name, feature in catalogue.items() if records_of(feature, catalogue) == "deal"}
     groups = alike.groups_of(deals.frame)
@@ -118,9 +118,7 @@ def _suggested(trial: Trial, built: Built, steps: Sequence[tuple[Step, ...]], al
         told = [one for place in sorted(singles) for one in _best(singles[place], pairs.get(place, []))]
         if not told:
             continue
-        before = deals.frame.take(pa.array([one.place for one in told]))
-        after = pa.concat_tables([one.frame for one in told])
-        moves = driver_moves(model, before, after, own=own, other=OTHER)
+        moves = driver_moves(trial.model, deals, told, own=own, other=OTHER)
         seen = [alike.seen(groups[one.place], one.thresholds) for one in told]
         for one, moved, past in zip(told, moves, seen, strict=True):
             rows.append(_row(deals, one, moved, past))
