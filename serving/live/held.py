@@ -1,7 +1,7 @@
 """A published run in memory: its bytes are read and verified once, and nothing else is read afterwards."""
 
+import bisect
 import hashlib
-import io
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +34,11 @@ __all__ = ["HeldRun", "hold"]
 T = TypeVar("T")
 Row = dict[str, Any]
 
+_LONG = frozenset({
+    "win_drivers.parquet", "win_moments.parquet", "win_promises.parquet", "win_qualification.parquet",
+    "win_reasons.parquet", "win_roles.parquet", "win_spiral.parquet",
+})  # fmt: skip
+"""Tables with several rows per deal, which are only ever read row by row."""
 _SMALL = 4096
 _LARGE = 12
 
@@ -66,7 +71,7 @@ class HeldRun(Published):
                         f"{self.folder / name}: run {self.run_id} holds no such file. It was published by "
                         "another version of dealcast; publish again with `dealcast run`."
                     )
-                self._tables[name] = pq.ParquetFile(io.BytesIO(self._contents[name])).read()
+                self._tables[name] = _decoded(name, self._contents[name])
                 del self._contents[name]
             return self._tables[name]
 
@@ -97,9 +102,9 @@ class HeldRun(Published):
         if not self.has(name):
             return []
         table = self.table(name)
-        places, starts = self.memo(("starts", name, key), lambda: _starts(table, key))
-        place = places.get(subject_id)
-        if place is None:
+        subjects, starts = self.memo(("starts", name, key), lambda: _starts(table, key))
+        place = bisect.bisect_left(range(len(subjects)), subject_id, key=lambda at: subjects[at].as_py())
+        if place == len(subjects) or subjects[place].as_py() != subject_id:
             return []
         first, last = int(starts[place]), int(starts[place + 1])
         rows: list[Row] = table.slice(first, last - first).to_pylist()
@@ -245,10 +250,19 @@ def _described(models: Path, version: str) -> Mapping[str, Any]:
         return {}
 
 
-def _starts(table: pa.Table, key: str) -> tuple[Mapping[str, int], npt.NDArray[np.int64]]:
-    """Where each subject's rows begin in a sorted table: its place, and by place the first row."""
-    if not table.num_rows:
-        return {}, np.zeros(1, dtype=np.int64)
-    runs = pc.run_end_encode(table[key].combine_chunks())
+def _decoded(name: str, content: bytes) -> pa.Table:
+    """The table in a Parquet file; in long tables a text that repeats is held once, and coded."""
+    file = pq.ParquetFile(pa.BufferReader(content))
+    if name not in _LONG:
+        return file.read()
+    texts = [column.name for column in file.schema_arrow if column.type == pa.string()]
+    return pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts).read().unify_dictionaries()
+
+
+def _starts(table: pa.Table, key: str) -> tuple[Any, npt.NDArray[np.int64]]:
+    """Of a table sorted by its key: the subjects in their order, and where each one's rows begin."""
+    keys = table[key].combine_chunks()
+    coded = keys if pa.types.is_dictionary(keys.type) else keys.dictionary_encode()
+    runs = pc.run_end_encode(coded.indices)
     ends = np.asarray(np.from_dlpack(runs.run_ends), dtype=np.int64)
-    return {subject: place for place, subject in enumerate(runs.values.to_pylist())}, np.append(0, ends)
+    return coded.dictionary.take(runs.values), np.append(0, ends)

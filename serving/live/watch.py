@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from data.errors import DealcastError, PublishError
 from serving.live.held import HeldRun, hold
 from serving.published import current_run_id
@@ -131,6 +133,7 @@ class Live:
         self._held = run
         self._failures = 0
         self._state = LiveState(pointer, pointer, None)
+        pa.default_memory_pool().release_unused()
         _LOG.info("run taken over", extra={"fields": {"run_id": pointer, "deals": len(run.deals)}})
 
     def _notices(self, run: HeldRun) -> tuple[str, ...]:
