@@ -11,7 +11,7 @@ from features.catalogue import STREAMS
 from features.context import CONTEXT_TABLES, Context, held_measures, measures_by_stream
 from features.feature import Feature, Formula, Learnt, Measure
 from features.gate import OF_DEALS, Known, gate
-from features.running import Grid, run_measures
+from features.running import ADDED, Grid, measures_at, run_measures
 from features.snapshots import Snapshots
 from features.streams.owners import people_met
 from features.streams.people import meetings, touches
@@ -120,11 +120,12 @@ class Measured:
 
 def measured_streams(
     tables: Mapping[str, ir.Table], snapshots: Snapshots, features: Sequence[Feature], keep: Keep,
-    context: Mapping[str, ir.Table],
+    context: Mapping[str, ir.Table], shared: Mapping[str, Callable[[Known], ir.Table]] | None = None,
 ) -> Measured:  # fmt: skip
     """The snapshots and the measures of every stream that the features read, before they are joined.
 
-    context: the tables of a `Context`, by name; empty to measure everything from rows.
+    context: the tables of a `Context`, by name; empty to measure everything from rows. shared: further rows
+    to be made once (see `features.streams.stream.known_once`), by name, each after those that it reads.
     """
     spine, known = known_spine(tables, snapshots, keep)
     if "work" in context:
@@ -133,6 +134,8 @@ def measured_streams(
     for name, (rows, of_streams) in _SHARED.items():
         if len(of_streams & set(by_stream)) > 1:
             known = {**known, name: keep(name, rows(known))}
+    for name, rows in (shared or {}).items():
+        known = {**known, name: keep(name, rows(known))}
     streams = {}
     for name, measures in by_stream.items():
         names = {measure: f"{name}_{i}" for i, measure in enumerate(measures)}
@@ -169,7 +172,15 @@ def assembled(
         key, slot = f"{name}_key", f"{name}_slot"
         run = run.rename({key: "key", slot: "slot"})
         wide = wide.left_join(run, [(ENTITY_KEYS[entity], key), ("slot", slot)])
-    wide = wide.select("opportunity_id", "slot", *columns.values())
+    instant = measured.snapshots.calendar.is_instant
+    of_deals = {
+        name
+        for entity, _, names in measured.streams.values()
+        for measure, name in names.items()
+        if instant and entity == "deal" and measure.how in ADDED
+    }
+    held = {name: wide[name].fill_null(0.0) if name in of_deals else wide[name] for name in columns.values()}
+    wide = wide.select("opportunity_id", "slot", **held)
     as_of_s = measured.snapshots.calendar.seconds_of_slot(wide.slot)
     values = {
         feature.name: _value(feature, wide, columns, as_of_s)
@@ -233,6 +244,11 @@ def _stream_measures(
         run = facts.select("key", "slot", **{names[m]: facts[m.column] for m in names})
         if held is not None:
             run = run.union(_held(held, names, asked.anti_join(run, ["key", "slot"]), run.columns))
+        return keep(f"{stream.name}_measures", run)
+    if stream.entity == "deal" and snapshots.calendar.is_instant:
+        # its rows are those of the deals asked for; `assembled` tells what has none
+        run = measures_at(rows, list(names), None, snapshots.calendar.anchor_s)
+        run = run.rename({name: f"m{i}" for i, name in enumerate(names.values())})
         return keep(f"{stream.name}_measures", run)
     grid = Grid(asked, snapshots.calendar, snapshots.dense)
     if stream.entity != "deal":

@@ -23,6 +23,11 @@ from features.promise_ledger import ledger_of
 from features.record_shapes import ASKED, Records, input_schemas, put_ready, record_schemas
 from features.snapshots import Snapshots
 from features.spiral import phases_of
+from features.streams.moments import moment_rows
+from features.streams.people import known_roles, role_touches
+from features.streams.promises import promise_events, promise_states
+from features.streams.qualification import answer_rows
+from features.streams.spiral import first_slip
 from features.timeline import answers_of, moments_of
 
 __all__ = ["BESIDE", "PreparedFeatures"]
@@ -31,6 +36,11 @@ BESIDE = ("promises", "spiral", "moments", "qualification", "held", "came", "mem
 """What stands beside the features of deals, as `features.promise_ledger`, `features.spiral`,
 `features.timeline` and `features.meetings` (its three tables) give it; and each deal's owner at as_of."""
 
+_SHARED = {
+    "known_roles": known_roles, "role_touches": role_touches, "moment_rows": moment_rows,
+    "answer_rows": answer_rows, "promise_events": promise_events, "promise_states": promise_states,
+    "first_slip": first_slip,
+}  # fmt: skip
 _KEPT = "kept_"
 
 
@@ -124,7 +134,7 @@ class PreparedFeatures:
         snapshots = Snapshots(program.table(ASKED), instant)
         tables = {name: program.table(name) for name in self._schemas}
         context = {name: program.table(f"context_{name}") for name in self.context.tables()}
-        measured = measured_streams(tables, snapshots, self.features, keep, context)
+        measured = measured_streams(tables, snapshots, self.features, keep, context, _SHARED)
         for place, (streams, features) in enumerate(groups.items()):
             part = Measured(
                 snapshots, measured.known, measured.spine, {name: measured.streams[name] for name in streams}

@@ -16,7 +16,10 @@ import ibis.expr.types as ir
 from features.feature import Measure, Where
 from features.snapshots import DAY, Calendar
 
-__all__ = ["Grid", "measures_at", "run_measures"]
+__all__ = ["ADDED", "Grid", "measures_at", "run_measures"]
+
+ADDED = ("count", "sum", "distinct")
+"""Measures that are zero, not null, where there are no rows."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,16 @@ def run_measures(
 
 
 def measures_at(
-    rows: ir.Table, measures: Sequence[Measure], keys: ir.Table, as_of_s: ir.IntegerValue | int
+    rows: ir.Table, measures: Sequence[Measure], keys: ir.Table | None, as_of_s: ir.IntegerValue | int
 ) -> ir.Table:
     """The same measures at one instant alone: key, slot and `m<i>`, a row per row of keys, in one group-by.
 
-    keys: distinct `key`, with the `slot` of the instant. Equal to `run_measures` on a grid whose only slot is
-    as_of_s: where there is but one instant nothing runs, and what entered by then less what left is a count.
+    keys: distinct `key`, with the `slot` of the instant; None for the keys that have rows, in slot 0. Equal
+    to `run_measures` on a grid whose only slot is as_of_s: where there is but one instant nothing runs, and
+    what entered by then less what left is a count.
     """
-    rows = rows.filter(rows.seen_s < as_of_s).semi_join(keys, "key")
+    rows = rows.filter(rows.seen_s < as_of_s)
+    rows = rows if keys is None else rows.semi_join(keys, "key")
     values: dict[str, ir.Value] = {}
     for i, measure in enumerate(measures):
         if measure.how == "current":
@@ -119,9 +124,11 @@ def measures_at(
             part = part if measure.how == "max" else part.fill_null(0.0)
             values[f"m{i}"] = part if place == 0 else values[f"m{i}"] + sign * part
     found = rows.group_by("key").agg(**values)
+    if keys is None:
+        return found.mutate(slot=ibis.literal(0, "int64"))
     wide = keys.select("slot", wanted="key").left_join(found, [("wanted", "key")])
     filled = {
-        f"m{i}": wide[f"m{i}"].fill_null(0.0) if one.how in ("count", "sum", "distinct") else wide[f"m{i}"]
+        f"m{i}": wide[f"m{i}"].fill_null(0.0) if one.how in ADDED else wide[f"m{i}"]
         for i, one in enumerate(measures)
     }
     return wide.select("slot", key="wanted", **filled)

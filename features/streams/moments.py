@@ -5,7 +5,7 @@ import ibis.expr.types as ir
 
 from data.schema import MOMENT_KINDS
 from features.gate import Known
-from features.streams.stream import Stream, as_count
+from features.streams.stream import Stream, as_count, known_once
 
 __all__ = ["PROPOSAL_KINDS", "STEPS", "STREAMS", "moment_rows", "step_number"]
 
@@ -23,6 +23,7 @@ def step_number(kind: ir.StringValue) -> ir.IntegerValue:
     return kind.cases(*_NUMBER.items(), else_=ibis.null("int8")).cast("int64")
 
 
+@known_once("moment_rows")
 def moment_rows(known: Known) -> ir.Table:
     """Moments and signals, recorded or read from notes; the latter until a recorded row stands for them.
 

@@ -5,20 +5,18 @@ import ibis.expr.types as ir
 
 from features.gate import Known
 from features.streams.history import ownership
-from features.streams.stream import Stream
+from features.streams.stream import Stream, known_once
 
 __all__ = ["STREAMS", "people_met"]
 
 
+@known_once("people_met")
 def people_met(known: Known) -> ir.Table:
     """Each contact of each deal at the first touch, by `fact`: met, and recorded with a buying role.
 
     All deals, not only those asked for. key is the deal's owner at the first touch; a touch before the
     deal was created counts from its creation on. A person is recorded once any role but `unknown` is.
-    Read from the known tables where it stands among them as `people_met`, since two streams are made of it.
     """
-    if "people_met" in known:
-        return known["people_met"]
     firsts, roles = _first_touches(known), known["all_opportunity_contacts"]
     roles = roles.filter(roles.buying_role.notnull() & (roles.buying_role != "unknown"))
     roled = roles.group_by("opportunity_id", "contact_id").agg(role_s=roles.known_s.min())

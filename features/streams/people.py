@@ -4,7 +4,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.gate import Known
-from features.streams.stream import Stream, as_count
+from features.streams.stream import Stream, as_count, known_once
 from features.streams.stretches import FOREVER, merged
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "known_roles",
     "meetings",
     "members",
+    "role_touches",
     "seniority_rank",
     "touches",
 ]
@@ -69,6 +70,7 @@ def _touches_with_seniority(known: Known) -> ir.Table:
     )
 
 
+@known_once("known_roles")
 def known_roles(known: Known) -> ir.Table:
     """Since when each contact is known in each role of a deal (`unknown` is no role)."""
     roles = known["opportunity_contacts"]
@@ -76,7 +78,8 @@ def known_roles(known: Known) -> ir.Table:
     return roles.group_by("deal", "contact_id", "buying_role").agg(role_s=roles.known_s.min())
 
 
-def _role_touches(known: Known) -> ir.Table:
+@known_once("role_touches")
+def role_touches(known: Known) -> ir.Table:
     """Touches once per role of the contact, seen once both touch and role are known."""
     touches, roles = known["touches"], known_roles(known)
     joined = touches.inner_join(
@@ -103,14 +106,14 @@ def _roled_touches(known: Known) -> ir.Table:
 
 def _met(known: Known, *by: str) -> ir.Table:
     """The first touch of each role, or of each contact in a role."""
-    touches = _role_touches(known)
+    touches = role_touches(known)
     first = touches.group_by("key", *by).agg(seen_s=touches.seen_s.min(), row_id=touches.row_id.min())
     return first.mutate(at_s=first.seen_s)
 
 
 def _blocker_clock(known: Known) -> ir.Table:
     """When blockers became known, and when they were spoken to."""
-    roles, touches = known_roles(known), _role_touches(known)
+    roles, touches = known_roles(known), role_touches(known)
     recorded = roles.filter(roles.buying_role == "blocker").select(
         key="deal", seen_s="role_s", at_s="role_s", row_id="contact_id"
     )
@@ -146,13 +149,9 @@ def _untouched(known: Known) -> ir.Table:
     return rows.filter(rows.until_s.isnull() | (rows.until_s > rows.seen_s))
 
 
+@known_once("meetings")
 def meetings(known: Known) -> ir.Table:
-    """One row per past meeting: who came, compared with the meetings recorded before it.
-
-    Read from the known tables where it stands among them as `meetings`, since several streams are made of it.
-    """
-    if "meetings" in known:
-        return known["meetings"]
+    """One row per past meeting: who came, compared with the meetings recorded before it."""
     touches = _touches_with_seniority(known)
     touches = touches.filter(touches.kind.isin(MEETING_KINDS))
     met = touches.group_by("activity_id").agg(
@@ -188,7 +187,7 @@ _ROLES = "opportunity_contacts"
 
 STREAMS = (
     Stream("touches", "deal", _TOUCHES, "past activities by contact who took part", _touches_with_seniority),
-    Stream("role_touches", "deal", _TOUCHES, "the same, by buying role", _role_touches),
+    Stream("role_touches", "deal", _TOUCHES, "the same, by buying role", role_touches),
     Stream("roled_touches", "deal", _TOUCHES, "touches of contacts with a known role", _roled_touches),
     Stream("roles_met", "deal", _TOUCHES, "first touch of each role", lambda k: _met(k, "buying_role")),
     Stream("blocker_clock", "deal", _ROLES, "blockers recorded or spoken to", _blocker_clock),

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 
 from features.gate import Known
 from features.snapshots import DAY
-from features.streams.stream import Stream, as_count
+from features.streams.stream import Stream, as_count, known_once
 
 __all__ = ["ORDER", "STREAMS", "THREAD", "overdue", "promise_events", "promise_states"]
 
@@ -20,6 +20,7 @@ THREAD = ["key", "feature", "derived"]
 ORDER = ["seen_s", "at_s", "row_id"]
 
 
+@known_once("promise_events")
 def promise_events(known: Known) -> ir.Table:
     """Promise events with what was said of the same promise before, in recorded order.
 
@@ -52,6 +53,7 @@ def _later(rows: ir.Table) -> ir.BooleanValue:
     return rows.due_s.isnull() | rows.due_before_s.isnull() | (rows.due_s > rows.due_before_s)
 
 
+@known_once("promise_states")
 def promise_states(known: Known) -> ir.Table:
     """The state of each promise (open, delivered, withdrawn) until its next event."""
     rows = promise_events(known)

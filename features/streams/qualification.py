@@ -4,7 +4,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.gate import Known
-from features.streams.stream import Stream
+from features.streams.stream import Stream, known_once
 
 __all__ = ["STREAMS", "answer_rows"]
 
@@ -13,6 +13,7 @@ _PROPOSAL = "propos|quote|quotation|offer"
 """What the name of a stage says (in lower case) that is entered with a proposal."""
 
 
+@known_once("answer_rows")
 def answer_rows(known: Known) -> ir.Table:
     """Each side's answer (0 to 4) to each question, until it answers anew.
 

@@ -27,9 +27,9 @@ from features.snapshots import DAY
 from features.streams import activity, people
 from features.streams.moments import moment_rows
 from features.streams.promises import ORDER, overdue, promise_events, promise_states
-from features.streams.stream import Stream, as_count
+from features.streams.stream import Stream, as_count, known_once
 
-__all__ = ["PHASES", "STREAMS", "WAYS_OUT"]
+__all__ = ["PHASES", "STREAMS", "WAYS_OUT", "first_slip"]
 
 PHASES = (
     "promised_after_silence", "slip", "new_faces", "competitor", "metrics_or_references", "junior_only",
@@ -51,7 +51,7 @@ _ROW = ("key", "seen_s", "at_s", "row_id", "source", "what")
 
 def _steps(known: Known) -> ir.Table:
     """The first evidence of each phase: `phase` (1 to 7), and when the slip was (from phase 2 on)."""
-    events, slip = promise_events(known), _first_slip(known)
+    events, slip = promise_events(known), first_slip(known)
     meetings = _meetings(known, events)
     moments = _after(_moments(known), slip)
     asked = moments.filter(moments.kind.isin(("metrics_requested", "reference_requested")))
@@ -95,7 +95,7 @@ def _ways_out(known: Known) -> ir.Table:
     kept = events.filter(events.event.isin(("delivered", "withdrawn")))
     rows = ibis.union(
         _while_open(offers, promise_states(known)).select(*_ROW, name="kind"),
-        _after(offers, _first_slip(known)).select(*_ROW, name="kind"),
+        _after(offers, first_slip(known)).select(*_ROW, name="kind"),
         _told(kept, kept.event).select(*_ROW, name=kept.event),
     )
     return _first(rows, "name")
@@ -128,7 +128,8 @@ def _told(events: ir.Table, said: ir.StringValue | str) -> ir.Table:
     return events.mutate(source=ibis.literal("promises"), what=words)
 
 
-def _first_slip(known: Known) -> ir.Table:
+@known_once("first_slip")
+def first_slip(known: Known) -> ir.Table:
     """The deal's first slip, with its feature."""
     events, late = promise_events(known), overdue(promise_states(known), _GRACE_DAYS)
     moved = _told(events.filter(events.is_slip == 1), "moved to a later date")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Literal
 
 import ibis
@@ -9,7 +10,7 @@ import ibis.expr.types as ir
 
 from features.gate import Known
 
-__all__ = ["DATE_PATTERN", "Entity", "Stream", "as_count", "day_number", "numeric_text"]
+__all__ = ["DATE_PATTERN", "Entity", "Stream", "as_count", "day_number", "known_once", "numeric_text"]
 
 DATE_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([ T].*)?$"
 
@@ -34,6 +35,19 @@ class Stream:
     description: str
     rows: Callable[[Known], ir.Table]
     single: bool = False
+
+
+def known_once(name: str) -> Callable[[Callable[[Known], ir.Table]], Callable[[Known], ir.Table]]:
+    """Rows that several streams are made of: read from the known tables where they stand there as `name`."""
+
+    def of(rows: Callable[[Known], ir.Table]) -> Callable[[Known], ir.Table]:
+        @wraps(rows)
+        def read(known: Known) -> ir.Table:
+            return known[name] if name in known else rows(known)
+
+        return read
+
+    return of
 
 
 def as_count(condition: ir.BooleanValue) -> ir.IntegerValue:
