@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from data.answers import Instant
+from data.answers import Instant, answered
 from serving.store import Store, StoreError, metadata
 
 notes = sa.Table(
@@ -47,6 +47,15 @@ def test_what_was_written_and_its_keys_survive_a_restart(tmp_path: Path) -> None
     assert again.secret("links") == key
     assert again.secret("others") != key
     assert len(key) == 32
+
+
+def test_any_folder_name_holds_a_store_that_the_load_can_read(tmp_path: Path) -> None:
+    folder = tmp_path / "ünï code? 100% #1 & more"
+    store = Store(folder)
+    _note(store, "one")
+    assert _noted(Store(folder)) == ["one"]
+    assert [file.name for file in tmp_path.iterdir()] == [folder.name]
+    assert answered(folder).num_rows == 0
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
