@@ -74,8 +74,8 @@ _GRANTS: Mapping[str, Mapping[str, Callable[[Actor, People], tuple[frozenset[str
 def decide(actor: Actor | None, action: str, run: HeldRun) -> Scope | None:
     """What the actor reaches by the action in this run; None where it is denied.
 
-    Several roles: the union of what each gives. Somebody the CRM deactivated reaches nothing. Raises
-    ValueError for an action that does not exist.
+    Several roles: the union of what each gives. Somebody whom the CRM deactivated reaches nothing; one whom
+    it does not know has no deals. Raises ValueError for an action that does not exist.
     """
     check_action(action)
     if action == "public":
@@ -86,12 +86,11 @@ def decide(actor: Actor | None, action: str, run: HeldRun) -> Scope | None:
     if action == "me":
         return Scope(action, _own(actor))
     grants = [_GRANTS[role][action](actor, people) for role in sorted(actor.roles) if action in _GRANTS[role]]
-    if not grants:
-        return None
     everybody = [min_cell for owners, min_cell in grants if owners is None]
     if everybody:
         return Scope(action, None, min(everybody))
-    return Scope(action, frozenset().union(*(owners for owners, _ in grants if owners is not None)))
+    owned = frozenset().union(*(owners for owners, _ in grants if owners is not None))
+    return Scope(action, owned) if owned else None
 
 
 def allowed_actions(actor: Actor, run: HeldRun) -> tuple[str, ...]:

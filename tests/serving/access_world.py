@@ -1,9 +1,11 @@
 """A published run small enough to say by hand who sees what of it, and clients of each role."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import numpy as np
@@ -16,6 +18,8 @@ from serving.access.actor import Identity, email_sha256
 from serving.feature_facts import CATALOGUE, NEIGHBOURS
 from serving.people import PEOPLE
 from serving.publish import Publication, publish
+
+T = TypeVar("T")
 
 FIRST, SECOND = "20260105T000000Z-00000a", "20260112T000000Z-00000b"
 AS_OF = datetime(2026, 1, 5, tzinfo=UTC)
@@ -134,6 +138,12 @@ def person(user_id: str, *roles: str) -> Identity:
     )
 
 
+def finished(work: Coroutine[object, object, T]) -> T:
+    """What the coroutine returns, run in a thread: a test's own may have a loop, as Playwright's does."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 class Client:
     """A browser of the app, in this process; it keeps cookies and follows no redirect."""
 
@@ -151,7 +161,7 @@ class Client:
         return self.request("POST", path, **options)
 
     def request(self, method: str, path: str, **options: object) -> httpx.Response:
-        return asyncio.run(self._send(method, path, options))
+        return finished(self._send(method, path, options))
 
     async def _send(self, method: str, path: str, options: dict[str, object]) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)

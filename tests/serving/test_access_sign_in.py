@@ -79,8 +79,6 @@ def deals_of(visitor: Client) -> list[str]:
         ("rep2", ["D3"]),
         ("manager", ["D1", "D2", "D3", "D5"]),
         ("ops", ["D1", "D2", "D3", "D4", "D5", "D6"]),
-        ("stranger", []),
-        ("unverified", []),
     ],
 )
 def test_who_signs_in_sees_by_their_role_and_their_verified_address(
@@ -89,11 +87,19 @@ def test_who_signs_in_sees_by_their_role_and_their_verified_address(
     assert deals_of(signed_in(account)) == deals
 
 
-def test_finance_and_who_has_no_role_see_no_deals(signed_in: Callable[..., Client]) -> None:
-    for account in ("finance", "no-role"):
+def test_finance_and_who_has_no_role_or_no_verified_address_see_no_deals(
+    signed_in: Callable[..., Client],
+) -> None:
+    for account in ("finance", "no-role", "stranger", "unverified"):
         visitor = signed_in(account)
         assert visitor.get("/openapi.json").status_code == 200
         assert visitor.get("/api/v1/deals").status_code == 404
+
+
+def test_whom_the_crm_does_not_know_is_told_so(signed_in: Callable[..., Client]) -> None:
+    page = signed_in("stranger").get("/", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    assert "holds nobody with your id or e-mail address" in page.text
 
 
 def test_who_was_deactivated_in_the_crm_is_signed_in_nowhere(signed_in: Callable[..., Client]) -> None:

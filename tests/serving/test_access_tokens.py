@@ -1,6 +1,5 @@
 """Which bearer tokens are good: every way to forge one is refused, and no token says how to check it."""
 
-import asyncio
 import base64
 import hmac
 import json
@@ -20,7 +19,7 @@ from serving.access.actor import OWNER
 from serving.access.errors import NotSignedIn
 from serving.access.tokens import ALGORITHMS, Keys, verified
 from serving.app import create_app
-from tests.serving.access_world import URL, Client, published, settings
+from tests.serving.access_world import URL, Client, finished, published, settings
 from tests.serving.oidc.issuer import AUDIENCE, CLIENT_ID, TestIssuer, running_issuer
 
 NOW = datetime(2026, 1, 6, 12, tzinfo=UTC)
@@ -76,7 +75,7 @@ class KeySet:
 def opens(token: str, fetch: KeySet | None = None, now: datetime = NOW) -> dict[str, Any] | None:
     keys = Keys(fetch or KeySet(RSA, EC), lambda: now)
     try:
-        return asyncio.run(verified(token, keys, WANTED, now))
+        return finished(verified(token, keys, WANTED, now))
     except NotSignedIn:
         return None
 
@@ -175,10 +174,10 @@ def test_unknown_keys_make_the_server_ask_at_most_once_a_minute() -> None:
             with pytest.raises(NotSignedIn):
                 await verified(signed(claims()), keys, WANTED, now[0])
 
-    asyncio.run(flood())
+    finished(flood())
     assert fetch.asked == 1
     now[0] += timedelta(seconds=61)
-    asyncio.run(flood())
+    finished(flood())
     assert fetch.asked == 2
 
 
@@ -194,18 +193,18 @@ def test_a_new_key_of_the_issuer_is_found_and_an_old_one_forgotten() -> None:
         return True
 
     old, new = signed(claims(), EC, "ES256"), signed(claims())
-    assert asyncio.run(good(old))
+    assert finished(good(old))
     fetch.keys = [RSA]
     now[0] += timedelta(minutes=2)
-    assert asyncio.run(good(new))
-    assert not asyncio.run(good(old))
+    assert finished(good(new))
+    assert not finished(good(old))
 
 
 def test_what_a_refusal_says_helps_no_forger() -> None:
     said = set()
     for name in ("expired", "another audience", "an unknown key", "alg none"):
         with pytest.raises(NotSignedIn) as refused:
-            asyncio.run(verified(BAD[name](), Keys(KeySet(RSA), lambda: NOW), WANTED, NOW))
+            finished(verified(BAD[name](), Keys(KeySet(RSA), lambda: NOW), WANTED, NOW))
         said.add(str(refused.value))
     assert len(said) == 1
 

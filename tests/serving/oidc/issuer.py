@@ -69,7 +69,8 @@ def running_issuer(
 ) -> Iterator[TestIssuer]:
     """The issuer on a free port of loopback, until the block ends; skips the test where it cannot run.
 
-    redirect_urls: addresses of servers that people may be sent back to. accounts: see ACCOUNTS.
+    redirect_urls: addresses of servers that people may be sent back to; one on loopback without a port
+    stands for every port. accounts: see ACCOUNTS.
     claims_at_userinfo: whether claims beyond the subject are told at the userinfo page alone.
     """
     keys = (
@@ -86,6 +87,7 @@ def running_issuer(
             {
                 "client_id": CLIENT_ID,
                 "client_secret": SECRET,
+                "application_type": "native" if "http://127.0.0.1" in redirect_urls else "web",
                 "redirect_uris": [f"{url}/sign-in/callback" for url in redirect_urls],
                 "post_logout_redirect_uris": [f"{url}/signed-out" for url in redirect_urls],
             },
