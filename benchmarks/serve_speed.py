@@ -286,7 +286,10 @@ def large(workspace: Path, folder: Path, deals: int, seconds: float) -> None:
         publish(folder, source.run_id, enlarged(source, deals))
     on_disk = sum(file.stat().st_size for file in (folder / "published").rglob("*")) / 1e6
     with dealcast_server(folder) as (pid, url, headers, start):
-        print(f"{deals:,} deals, {on_disk:.0f} MB published: first answer after {start:.1f} s")
+        cpu = cpu_seconds(pid)
+        print(
+            f"{deals:,} deals, {on_disk:.0f} MB published: first answer after {start:.1f} s, {cpu:.1f} CPU s"
+        )
         for path, accept in (("/deals", "text/html"), ("/api/v1/deals", "application/json")):
             first, later = first_bytes(url + path, {**headers, "Accept": accept})
             print(f"{path}: first byte after {first:.0f} ms, then {later:.0f} ms")
@@ -299,7 +302,7 @@ def large(workspace: Path, folder: Path, deals: int, seconds: float) -> None:
 
 
 def first_bytes(url: str, headers: dict[str, str]) -> tuple[float, float]:
-    """Milliseconds to the first byte, of the first request and the median of ten later ones."""
+    """Milliseconds to the first byte: of the first request, and the median of ten later ones."""
     times = []
     with httpx.Client(timeout=120) as client:
         for _ in range(11):

@@ -1,5 +1,6 @@
 """Following `published/CURRENT`: a new run is read beside the old one, then one reference is replaced."""
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from data.errors import DealcastError, PublishError
+from data.errors import PublishError
 from serving.live.held import HeldRun, hold
 from serving.published import current_run_id
 
@@ -51,6 +52,7 @@ class Live:
         self._state = LiveState(None, None, None)
         self._failures = 0
         self._pause = 0
+        self._replaced = False
         self._tell: Callable[[HeldRun], tuple[str, ...]] = lambda run: ()
         self._checking = threading.Lock()
         self._stopped = threading.Event()
@@ -59,8 +61,8 @@ class Live:
     def run(self) -> HeldRun:
         """The run to answer from. Raises NothingPublishedError, with the remedy, while there is none."""
         held = self._held
-        if held is None:
-            self.check()
+        if held is None and (self._thread is None or self._state.pointer is None):
+            self.check()  # else the thread is at it, and requests need not read a broken run again
             held = self._held
         if held is None:
             raise NothingPublishedError(
@@ -100,9 +102,17 @@ class Live:
             self._look()
 
     def _watch(self) -> None:
-        if self._held is not None:
-            self._warm(self._held)
+        """The thread: first let the first requests pass, then decode what later ones need, then follow."""
+        is_warm = False
         while not self._stopped.wait(self._poll_seconds):
+            if not is_warm and self._held is not None:
+                is_warm = True
+                self._warm(self._held)
+            if self._replaced:
+                self._replaced = False
+                # what was worked out for a run refers to it, so only a collection frees the one before
+                gc.collect()
+                pa.default_memory_pool().release_unused()
             if self._pause > 0:
                 self._pause -= 1
                 continue
@@ -121,8 +131,8 @@ class Live:
                 )
             else:
                 self._take(pointer)
-        except (DealcastError, OSError, ValueError, KeyError) as error:
-            self._failed(pointer, str(error))
+        except Exception as error:  # whatever is wrong with what is new, what is held goes on
+            self._failed(pointer, str(error) or type(error).__name__)
 
     def _take(self, pointer: str) -> None:
         """Read the run that the pointer names beside the one held, then put it in its place."""
@@ -130,10 +140,10 @@ class Live:
         run.deals  # noqa: B018 - a run whose deals cannot be listed is not taken
         if self._held is not None:
             self._warm(run)
+            self._replaced = True
         self._held = run
         self._failures = 0
         self._state = LiveState(pointer, pointer, None)
-        pa.default_memory_pool().release_unused()
         _LOG.info("run taken over", extra={"fields": {"run_id": pointer, "deals": len(run.deals)}})
 
     def _notices(self, run: HeldRun) -> tuple[str, ...]:
@@ -156,5 +166,5 @@ class Live:
         """Decode ahead of the first requests; a table that cannot be is a problem of whoever asks for it."""
         try:
             run.warm()
-        except (DealcastError, OSError, ValueError) as error:
+        except Exception as error:
             _LOG.warning("run not warmed", extra={"fields": {"run_id": run.run_id, "problem": str(error)}})
