@@ -123,7 +123,10 @@ def _complete(file: Path) -> list[dict[str, Any]]:
         .join(complete, both)
         .order_by("known_at", "sheet_id", answers.c.round, "question", "side")
     )
-    engine = sa.create_engine(f"sqlite:///file:{quote(str(file.absolute()))}?mode=ro&uri=true")
+    readable = {"mode": "ro", "uri": "true"}
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=f"file:{quote(str(file.absolute()))}", query=readable)
+    )
     try:
         with engine.connect() as con:
             if not sa.inspect(con).has_table(answers.name):

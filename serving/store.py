@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -114,7 +113,7 @@ def _create_private(file: Path) -> None:
 
 def _engine(file: Path) -> sa.Engine:
     engine = sa.create_engine(
-        f"sqlite:///file:{quote(str(file.absolute()))}?uri=true",
+        sa.URL.create("sqlite", database=str(file.absolute())),
         connect_args={"timeout": _WAIT_SECONDS, "check_same_thread": False},
     )
     sa.event.listen(engine, "connect", _set_up)

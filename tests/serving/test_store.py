@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from data.answers import Instant, answered
+from data.answers import Instant, answered, answers
 from serving.store import Store, StoreError, metadata
 
 notes = sa.Table(
@@ -55,7 +55,12 @@ def test_any_folder_name_holds_a_store_that_the_load_can_read(tmp_path: Path) ->
     _note(store, "one")
     assert _noted(Store(folder)) == ["one"]
     assert [file.name for file in tmp_path.iterdir()] == [folder.name]
-    assert answered(folder).num_rows == 0
+    with store.writing() as con:
+        con.execute(answers.insert(), [
+            {"sheet_id": "S", "round": 1, "side": side, "question": "why", "opportunity_id": "D1",
+             "answer": 2, "evidence": "", "submitted_at": NOON} for side in ("vendor", "customer")
+        ])  # fmt: skip
+    assert answered(folder).num_rows == 2
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
