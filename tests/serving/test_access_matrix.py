@@ -3,6 +3,7 @@
 A run of simulated deals, published again with people in two teams: Ann and Bob report to Mia, Cay to Noa.
 """
 
+import csv
 import io
 import zipfile
 from collections.abc import Iterator
@@ -345,6 +346,49 @@ def test_nothing_that_finance_can_read_names_an_open_deal(world: World) -> None:
     assert {"/api/v1/forecast", "/api/v1/forecast/export", "/forecast", "/renewals"} <= set(paths)
     export = world.client("finance").get("/api/v1/forecast/export?format=csv")
     assert not [text for text in foreign if text in _words(export)]
+
+
+def hidden_in(figures: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    return {(one["part"], one["level"], one["key"]) for one in figures if one["hidden"]}
+
+
+def test_finance_finds_the_same_figures_hidden_wherever_it_looks(world: World) -> None:
+    finance, levels = world.client("finance"), "by=region&by=segment&by=owner"
+    figures = finance.get(f"/api/v1/forecast?{levels}").json()["figures"]
+    hidden = hidden_in(figures)
+    owners = {key for part, level, key in hidden if level == "owner"}
+    assert len(owners) >= 3
+    assert {part for part, *_ in hidden} == {"open_deals", "bookings"}
+    for one in figures:
+        assert (one["mean"] is None) == (one["p90"] is None) == one["hidden"]
+    assert hidden_in(finance.get(f"/api/v1/forecast?{levels}&horizon=3").json()["figures"]) == hidden
+    scenario = finance.post(
+        "/api/v1/forecast/scenario",
+        json={"price": [{"factor": 1.1}], "by": ["region", "segment", "owner"]},
+    ).json()
+    assert hidden_in(scenario["figures"]) == hidden_in(scenario["without"]) == hidden
+    exported = finance.get("/api/v1/forecast/export?format=csv&part=bookings_forecast")
+    rows = list(csv.reader(io.StringIO(exported.content.decode("utf-8-sig"))))
+    cells = {tuple(row[:3]) for row in rows}
+    shown = {(one["part"], one["level"], one["key"]) for one in figures} - hidden
+    assert {cell for cell in cells if cell in shown | hidden} <= shown
+    assert len(cells & shown) > 10
+    assert not hidden_in(world.client("ops").get(f"/api/v1/forecast?{levels}").json()["figures"])
+
+
+def test_finance_changes_no_single_deal_in_a_scenario(world: World) -> None:
+    for change in (
+        {"won": [{"deal": world.one["own"]}]},
+        {"lost": [world.one["own"]]},
+        {"moved": [{"deal": world.one["own"], "days": 30}]},
+        {"price": [{"factor": 2, "level": "owner", "key": "Anybody"}]},
+        {"price": [{"factor": 2, "level": "account", "key": "A0000001"}]},
+    ):
+        known = world.client("finance").post("/api/v1/forecast/scenario", json=change)
+        assert known.status_code in (400, 422), change
+        assert world.one["own"] not in known.text
+    by_ops = world.client("ops").post("/api/v1/forecast/scenario", json={"lost": [world.one["own"]]})
+    assert by_ops.status_code == 200
 
 
 def test_what_ops_reads_does_name_deals_so_the_search_for_names_can_find_them(world: World) -> None:

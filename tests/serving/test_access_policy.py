@@ -1,19 +1,29 @@
 """One function decides; whatever it does not grant is denied."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from serving.access.actor import OWNER, Actor, Identity, actor_of
 from serving.access.errors import NotFound
 from serving.access.gate import Seen, allow
-from serving.access.hidden import hidden_features, seen_drivers, seen_factors, seen_top_reason
+from serving.access.hidden import (
+    hidden_features,
+    seen_drivers,
+    seen_factors,
+    seen_renewal_factors,
+    seen_top_reason,
+)
 from serving.access.policy import ACTIONS, MIN_CELL, Scope, allowed_actions, decide, people_in
+from serving.feature_facts import RENEWAL_CATALOGUE
 from serving.live import HeldRun, hold
 from serving.people import People, Person
-from tests.serving.access_world import PEOPLE_ROWS, person, published
+from serving.publish import publish
+from tests.serving.access_world import FIRST, PEOPLE_ROWS, person, publication, published
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +234,30 @@ def test_a_feature_that_the_catalogue_does_not_know_counts_as_made_of_all_deals_
 def test_hidden_factors_of_a_foreign_deal_are_not_told_at_all(seen: Callable[..., Seen]) -> None:
     with pytest.raises(NotFound):
         seen_factors(seen("R1", "rep"), "D3", {"meetings_held": 1.0})
+
+
+def test_finance_sees_of_a_contract_what_is_not_made_of_single_deals(tmp_path: Path) -> None:
+    made = publication()
+    facts = pa.Table.from_pylist(
+        [
+            {"feature": name, "family": family, "title": "", "kind": "number", "unit": "", "description": "",
+             "expected": "depends", "of": of, "actionable": False}
+            for name, family, of in (
+                ("burn_ratio", "use", "contract"), ("days_since_contact", "people", "deal"),
+            )
+        ]
+    )  # fmt: skip
+    publish(tmp_path, FIRST, replace(made, further={**made.further, RENEWAL_CATALOGUE: facts}))
+    run = hold(tmp_path)
+    moved = {"burn_ratio": 0.5, "days_since_contact": -0.25, "new_one": 0.125}
+    views = [
+        Seen(run, actor, decide(actor, "renewals", run))  # type: ignore[arg-type]
+        for actor in (actor_of(person("F1", role), people_in(run)) for role in ("finance", "ops"))
+    ]
+    assert seen_renewal_factors(views[0], moved) == ({"burn_ratio": 0.5}, -0.125)
+    assert seen_renewal_factors(views[1], moved) == (moved, 0.0)
+    told = seen_drivers(views[0], {"burn_ratio": 0.5}, -0.125, subject="contract")
+    assert [(one.family, one.log_odds) for one in told] == [("use", 0.5), ("other", -0.125)]
 
 
 def test_the_mask_is_in_the_order_of_the_ranking(run: HeldRun) -> None:
