@@ -26,6 +26,8 @@ _KEPT = {
     "manager_id", "email_sha256", "of", "since_run_id", "field", "direction", "channel", "type",
 }  # fmt: skip
 """Columns that the program itself fills, or that other rows are found by."""
+_OURS = ("context_", "win_sources")
+"""Tables of names that the program itself made."""
 _NAMED = ("win_scores", "win_contributions", "win_features", "win_drivers", "win_reasons", "win_deals")
 
 
@@ -67,7 +69,10 @@ def test_an_attack_in_an_address_is_shown_and_never_runs(browser: Browser, attac
 
 
 def _publish_attacked(run: HeldRun, workspace: Path) -> None:
-    tables = {name: _attacked(run.table(name)) for name in run.manifest["files"]}
+    tables = {
+        name: run.table(name) if name.startswith(_OURS) else _attacked(run.table(name))
+        for name in run.manifest["files"]
+    }
     named = {one.removeprefix("win_"): tables.pop(f"{one}.parquet") for one in _NAMED}
     publish(
         workspace,
