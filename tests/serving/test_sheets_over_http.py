@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from data.answers import answered
 from data.schema import QUESTIONS
+from serving.access.actor import OWNER
 from serving.app import create_app
 from tests.serving.access_world import Client, person, published, settings
 
@@ -108,6 +109,21 @@ def test_no_answer_of_the_server_holds_the_other_sides_words_before_both_are_in(
     assert any(OURS in response.text for response in seen_by_us)
     assert not any(THEIRS in response.text for response in seen_by_us)
     assert "has answered; you will see it once you submit" in seen_by_us[-2].text
+
+
+def test_no_address_of_the_server_shows_a_customers_draft_even_to_who_sees_everything(
+    app: FastAPI, seller: Client
+) -> None:
+    path, owner = shared(seller), Client(app, OWNER)
+    assert Client(app).post(path, data=form("save", THEIRS)).status_code == 303
+    described = app.openapi()["paths"]
+    pages = ["/", "/deals", "/qualify", "/challenges", "/forecast", "/renewals", "/models", "/openapi.json",
+             "/deals/D1", "/qualify/D1", "/deals/D1/challenge", "/deals/D1/what-if"]  # fmt: skip
+    asked = [one.replace("{opportunity_id}", "D1") for one, verbs in described.items() if "get" in verbs]
+    assert len(asked) > 20
+    shown = [owner.get(one).text for one in (*asked, *pages)]
+    assert not [one for one in shown if THEIRS in one]
+    assert sum("Deal D1" in one or '"D1"' in one for one in shown) > 5
 
 
 def test_the_customers_page_says_nothing_but_the_names_typed_for_it(app: FastAPI, seller: Client) -> None:
