@@ -17,6 +17,8 @@ import pytest
 from data.schema import TABLES
 from data.simulator import simulate
 from pipelines.run import STEPS
+from serving.records import CONTEXT, FIELDS, RECORDS, records_file
+from serving.records import STAGES as STAGES_FILE
 from tests.pipelines.conftest import COMMAND, FAST, dealcast
 
 pytestmark = pytest.mark.slow
@@ -31,6 +33,7 @@ PUBLISHED = (
     "renewal_scores.parquet", "renewal_contributions.parquet", "renewal_features.parquet",
     "consumption_forecast.parquet", "bookings_forecast.parquet", "forecast_summary.parquet",
     "closed_deals.parquet",
+    *map(records_file, RECORDS), STAGES_FILE, *CONTEXT.values(), FIELDS,
 )  # fmt: skip
 DECIDED = {
     "opportunities": ("closed_at", ("outcome", "loss_reason")),
