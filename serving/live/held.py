@@ -9,20 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from data.errors import ModelContractError, PublishError
+from data.errors import PublishError
 from models.explain import Driver
-from models.manifest import verified_files
 from models.track_record import Bin
 from serving.deals import Explanation, Reason
+from serving.durable import file_sha256
+from serving.live.copies import described_in, loaded_from
 from serving.live.index import DealIndex, deal_index
 from serving.live.memo import Memo
+from serving.live.tables import decoded, row_starts
 from serving.published import Published, open_published
 from serving.renewals import renewal_versions
 
@@ -34,11 +31,8 @@ __all__ = ["HeldRun", "hold"]
 T = TypeVar("T")
 Row = dict[str, Any]
 
-_LONG = frozenset({
-    "win_drivers.parquet", "win_moments.parquet", "win_promises.parquet", "win_qualification.parquet",
-    "win_reasons.parquet", "win_roles.parquet", "win_spiral.parquet",
-})  # fmt: skip
-"""Tables with several rows per deal, which are only ever read row by row."""
+_ON_DISK = "records_"
+"""How the files begin that are verified and left where they are; see `serving.records`."""
 _SMALL = 4096
 _LARGE = 12
 
@@ -46,6 +40,8 @@ _LARGE = 12
 @dataclass(frozen=True, eq=False)
 class HeldRun(Published):
     """A published run whose tables stay in memory, so that it answers even when its folder has gone.
+
+    The deals' records alone, which are many and seldom asked for, stay on the disk.
 
     Two HeldRuns are never equal unless they are one object. Everything is safe for threads; what it
     returns is shared and must not be changed.
@@ -64,6 +60,8 @@ class HeldRun(Published):
         held = self._tables.get(name)
         if held is not None:
             return held
+        if name.startswith(_ON_DISK) and self.has(name):
+            return super().table(name)
         with self._lock:
             if name not in self._tables:
                 if name not in self._contents:
@@ -71,7 +69,7 @@ class HeldRun(Published):
                         f"{self.folder / name}: run {self.run_id} holds no such file. It was published by "
                         "another version of dealcast; publish again with `dealcast run`."
                     )
-                self._tables[name] = _decoded(name, self._contents[name])
+                self._tables[name] = decoded(name, self._contents[name])
                 del self._contents[name]
             return self._tables[name]
 
@@ -102,7 +100,7 @@ class HeldRun(Published):
         if not self.has(name):
             return []
         table = self.table(name)
-        subjects, starts = self.memo(("starts", name, key), lambda: _starts(table, key))
+        subjects, starts = self.memo(("starts", name, key), lambda: row_starts(table, key))
         place = bisect.bisect_left(range(len(subjects)), subject_id, key=lambda at: subjects[at].as_py())
         if place == len(subjects) or subjects[place].as_py() != subject_id:
             return []
@@ -159,7 +157,7 @@ class HeldRun(Published):
     @property
     def described(self) -> Mapping[str, Any]:
         """What the model's verified copy says of it (model.json), without LightGBM; empty where absent."""
-        return self.memo("described", lambda: _described(self.models, self.model_version))
+        return self.memo("described", lambda: described_in(self.models, self.model_version))
 
     @property
     def trained_as_of(self) -> datetime | None:
@@ -185,13 +183,14 @@ class HeldRun(Published):
     def warm(self) -> None:
         """Make what first requests would wait for: every table, the index, where rows begin, the model."""
         for name in self.manifest["files"]:
-            self.table(name)
+            if not name.startswith(_ON_DISK):
+                self.table(name)
         if len(self.deals):
             self.explain(str(self.deals.ids[0]))
         self.model()
 
     def _model_of(self, version: str) -> "tuple[WinModel | None, str | None]":
-        return self.memo(("model", version), lambda: _load(self.models, version), large=True)
+        return self.memo(("model", version), lambda: loaded_from(self.models, version), large=True)
 
 
 def hold(
@@ -208,6 +207,8 @@ def hold(
     contents: dict[str, bytes] = {}
 
     def read(path: Path) -> str:
+        if path.name.startswith(_ON_DISK):
+            return file_sha256(path)
         contents[path.name] = path.read_bytes()
         return hashlib.sha256(contents[path.name]).hexdigest()
 
@@ -220,49 +221,3 @@ def hold(
         _contents=contents,
         _told=told,
     )
-
-
-def _load(models: Path, version: str) -> "tuple[WinModel | None, str | None]":
-    """The verified local copy of a model, or why there is none."""
-    if version.startswith("baseline"):
-        return None, "the scores are a base rate, not a model's, so there is no model to ask"
-    folder = models / version
-    if Path(version).name != version or not folder.is_dir():
-        return None, f"the model {version} has no copy in this workspace; score again with `dealcast score`"
-    # LightGBM and what it brings take seconds to import: pages are served meanwhile
-    from models.win_model import load_model
-
-    try:
-        return load_model(folder), None
-    except ModelContractError:
-        return None, f"the copy of the model {version} is damaged; score again with `dealcast score`"
-
-
-def _described(models: Path, version: str) -> Mapping[str, Any]:
-    """The model's description; nobody should wait for LightGBM to read that."""
-    folder = models / version
-    if Path(version).name != version or not folder.is_dir():
-        return {}
-    try:
-        described: Mapping[str, Any] = orjson.loads(verified_files(folder)[0]["model.json"])
-        return described
-    except (ModelContractError, ValueError, KeyError):
-        return {}
-
-
-def _decoded(name: str, content: bytes) -> pa.Table:
-    """The table in a Parquet file; in long tables a text that repeats is held once, and coded."""
-    file = pq.ParquetFile(pa.BufferReader(content))
-    if name not in _LONG:
-        return file.read()
-    texts = [column.name for column in file.schema_arrow if column.type == pa.string()]
-    return pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts).read().unify_dictionaries()
-
-
-def _starts(table: pa.Table, key: str) -> tuple[Any, npt.NDArray[np.int64]]:
-    """Of a table sorted by its key: the subjects in their order, and where each one's rows begin."""
-    keys = table[key].combine_chunks()
-    coded = keys if pa.types.is_dictionary(keys.type) else keys.dictionary_encode()
-    runs = pc.run_end_encode(coded.indices)
-    ends = np.asarray(np.from_dlpack(runs.run_ends), dtype=np.int64)
-    return coded.dictionary.take(runs.values), np.append(0, ends)

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from data.errors import PublishError
@@ -82,6 +83,20 @@ def test_a_run_still_answers_when_its_folder_has_gone(workspace: Path) -> None:
     shutil.rmtree(published_folder(workspace) / FIRST)
     assert held.table("win_features.parquet").num_rows == 3
     assert held.explain("A-1") is not None
+
+
+def test_records_of_deals_stay_on_the_disk_and_are_verified_like_the_rest(tmp_path: Path) -> None:
+    records = pa.table({"opportunity_id": ["A-1"], "kind": ["meeting"]})
+    name = "records_activities.parquet"
+    folder = publish(tmp_path, FIRST, publication(further={name: records}))
+    held = hold(tmp_path)
+    assert held.table(name).equals(records)
+    held.warm()
+    (folder / name).write_bytes(b"PAR1")
+    with pytest.raises(PublishError, match=name):
+        held.table(name)
+    with pytest.raises(PublishError, match=name):
+        hold(tmp_path)
 
 
 def test_a_file_that_a_run_does_not_hold_is_named(workspace: Path) -> None:
