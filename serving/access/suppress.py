@@ -4,7 +4,7 @@ Which cells are hidden follows from the deals behind them alone, never from the 
 horizon and an export of the same run hide the same cells, so that none tells what another hides.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,24 +47,30 @@ def hidden_cells(seen: Seen) -> Mapping[str, frozenset[str]]:
     return seen.run.memo(("hidden cells", minimum), lambda: _hidden(seen.run, minimum))
 
 
-def is_hidden(seen: Seen, part: str, level: str, key: str) -> bool:
-    """Whether the viewer may not see the forecast's figures of that part, level and key."""
+def is_hidden(seen: Seen, part: str, level: str, key: str, *, changed: Collection[str] | None = None) -> bool:
+    """Whether the viewer may not see the forecast's figures of that part, level and key.
+
+    changed: in a scenario the levels by whose keys it changes something; without a word about them it shows
+    deals by their total alone. What is changed by region and shown by segment would tell of the few deals
+    that the two share.
+    """
     if seen.scope.single_deals or part not in _OF_DEALS:
         return False
     hidden = hidden_cells(seen)
-    if level == TOTAL:
+    if level == TOTAL or TOTAL in hidden:
         return TOTAL in hidden
-    return level not in LEVELS or TOTAL in hidden or key in hidden.get(level, ())
+    return level not in _levels_shown(seen, changed) or key in hidden.get(level, ())
 
 
-def seen_figures(seen: Seen, rows: Iterable[Row]) -> list[Row]:
+def seen_figures(seen: Seen, rows: Iterable[Row], *, changed: Collection[str] | None = None) -> list[Row]:
     """Rows of a forecast (part, level, key, ... mean, p10, p50, p90) as the viewer may see them.
 
-    Every row stays, with `hidden` said of each; the figures of a hidden one are None.
+    Every row stays, with `hidden` said of each; the figures of a hidden one are None. changed: see
+    `is_hidden`.
     """
     found = []
     for row in rows:
-        hidden = is_hidden(seen, row["part"], row["level"], row["key"])
+        hidden = is_hidden(seen, row["part"], row["level"], row["key"], changed=changed)
         found.append({**row, **(dict.fromkeys(_FIGURES) if hidden else {}), "hidden": hidden})
     return found
 
@@ -91,6 +97,14 @@ def seen_terms(seen: Seen, rows: Iterable[Row]) -> list[Row]:
             sums = {name: sum(one[name] for one in merged) for name in ("items", "amount")}
             found.append(_unnamed({**row, "term": "other_terms", "title": "other changes", **sums}))
     return found
+
+
+def _levels_shown(seen: Seen, changed: Collection[str] | None) -> Collection[str]:
+    """The levels beside the total at which deals are shown."""
+    if seen.scope.action != "scenario":
+        return LEVELS
+    keyed = {TOTAL} if changed is None else set(changed) - {TOTAL}
+    return [level for level in LEVELS if keyed <= {level}]
 
 
 def _unnamed(row: Row) -> Row:

@@ -173,6 +173,26 @@ def test_no_difference_of_published_means_gives_a_hidden_cell_back(run: HeldRun)
         assert not np.isclose(near, secret, rtol=1e-9, atol=1e-9).any()
 
 
+def test_a_scenario_shows_deals_by_no_level_but_the_one_it_changes(run: HeldRun) -> None:
+    seen = Seen(run, FINANCE, Scope("scenario", None, MIN_CELL))
+    rows = run.table(BOOKINGS_FILE).to_pylist()
+
+    def levels(changed: set[str] | None) -> set[str]:
+        return {
+            row["level"]
+            for row in seen_figures(seen, rows, changed=changed)
+            if row["part"] == "open_deals" and not row["hidden"]
+        }
+
+    assert levels(None) == {"total"}
+    assert levels({"total"}) == levels(set()) == {"total", "region", "segment"}
+    assert levels({"region"}) == {"total", "region"}
+    assert levels({"total", "segment"}) == {"total", "segment"}
+    assert levels({"region", "segment"}) == {"total"}
+    assert levels({"product"}) == {"total"}
+    assert is_hidden(seen, "bookings", "region", "south", changed={"region"})
+
+
 def test_too_few_deals_in_all_hide_the_total_as_well(tmp_path: Path) -> None:
     published(tmp_path, RUN_ID, tables([deal("D1"), deal("D2")]))
     seen = finance(hold(tmp_path))
