@@ -13,7 +13,6 @@ from serving.api.deal_parts import Value
 from serving.api.deal_rows import values_at
 from serving.api.factors import told_of
 from serving.api.stamped import Answered, Stamped, answer, known, stamp
-from serving.evidence import rows_behind
 
 __all__ = ["EvidenceView", "evidence_view", "router"]
 
@@ -47,6 +46,8 @@ def evidence_view(seen: Seen, opportunity_id: str, feature: str) -> EvidenceView
     rank = seen.rank_of(opportunity_id)
     if hidden_features(seen, opportunity_id, [feature]):
         raise NotFound
+    from serving.evidence import rows_behind  # brings the feature code, which no start should wait for
+
     held = rows_behind(seen.run, opportunity_id, feature)
     told = told_of(seen.run).get(feature)
     value = values_at(seen.run, rank, [feature]).get(feature)

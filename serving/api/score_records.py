@@ -1,6 +1,7 @@
 """Raw records scored through the feature code that made the published scores, as the API answers it."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from models.explain import Driver
 from serving.api.deal import evidence_answer, room_answers
@@ -9,8 +10,10 @@ from serving.api.score_parts import RecordsGiven, RecordsView, Rejected, ScoredC
 from serving.api.stamped import known, stamp
 from serving.deals import Reason
 from serving.live import HeldRun
-from serving.score import ScoredDeal, score_records
 from serving.timing import CloseCurve
+
+if TYPE_CHECKING:
+    from serving.score import ScoredDeal
 
 __all__ = ["records_view"]
 
@@ -20,6 +23,8 @@ def records_view(run: HeldRun, given: RecordsGiven) -> RecordsView:
 
     Raises UsageError and ModelContractError as `serving.score.score_records` does.
     """
+    from serving.score import score_records  # brings the feature code, which no start should wait for
+
     scored = score_records(run, given.records, given.as_of, beside=given.beside)
     return RecordsView(
         **stamp(run),
@@ -34,7 +39,7 @@ def records_view(run: HeldRun, given: RecordsGiven) -> RecordsView:
     )
 
 
-def _deal(run: HeldRun, one: ScoredDeal) -> ScoredDealAnswer:
+def _deal(run: HeldRun, one: "ScoredDeal") -> ScoredDealAnswer:
     return ScoredDealAnswer(
         opportunity_id=one.opportunity_id,
         p_win=one.p_win,
