@@ -9,10 +9,13 @@ from urllib.parse import quote
 from features.steps_rows import BEFORE, Rows
 from features.steps_state import People, Person
 
-__all__ = ["LATELY_DAYS", "Reached", "Standing", "Step", "id_part", "words"]
+__all__ = ["LATELY_DAYS", "Reached", "Standing", "Step", "anybody", "id_part", "words"]
 
 LATELY_DAYS = 90
 """What was seen within so many days need not be done anew."""
+
+_DEPARTMENTS = ("procurement", "legal", "finance")
+_SEVERAL = ("champion", "mobilizer", "executive_sponsor", "technical_evaluator", "user", "influencer")
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,19 @@ class Standing:
 def words(role: str) -> str:
     """A role as people say it."""
     return role.replace("_", " ")
+
+
+def anybody(role: str) -> str:
+    """Somebody who holds a role, nobody in particular.
+
+    >>> anybody("legal"), anybody("user"), anybody("economic_buyer")
+    ('somebody from legal', 'a user', 'the economic buyer')
+    """
+    if role in _DEPARTMENTS:
+        return f"somebody from {words(role)}"
+    if role in _SEVERAL:
+        return f"{'an' if role[0] in 'aeio' else 'a'} {words(role)}"
+    return f"the {words(role)}"
 
 
 def id_part(text: str) -> str:

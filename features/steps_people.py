@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from features.steps_deal import LATELY_DAYS, Reached, Standing, Step, id_part, words
+from features.steps_deal import LATELY_DAYS, Reached, Standing, Step, anybody, id_part, words
 from features.steps_rows import Rows, joined_group, merged_rows, met, moment
 from features.steps_state import Person
 from features.streams.vetoes import VETO_ROLES
@@ -27,16 +27,16 @@ def missing_roles(deal: Standing) -> Iterator[Step]:
     ]  # fmt: skip
     missing.sort(key=lambda row: (-row["expected_share"], row["role"]))
     for row in missing[:_MOST_ROLES]:
-        role, called = row["role"], words(row["role"])
+        role = row["role"]
         person = next((one for one in deal.people if role in one.roles), None)
         new = () if person else (joined_group("new", role, deal.at, seniority=deal.levels.get(role)),)
         contact = person.contact_id if person else "new"
-        who = f"{person.called} is recorded for it. " if person else ""
+        who = f"{person.called} is recorded for it: meet" if person else "Find out who it is, and meet"
         yield Step(
             f"meet:{role}",
-            f"Meet {person.called}, {called}" if person else f"Meet the {called}",
+            f"Meet {person.called}, {words(role)}" if person else f"Meet {anybody(role)}",
             f"{100 * row['expected_share']:.0f} % of {row['alike']} had engaged this role by now, and here "
-            f"nobody has. {who}Meet{deal.together}.",
+            f"nobody has. {who} them{deal.together}.",
             (Reached(f"{role}_touches", level=1),),
             frozenset({f"role:{role}", f"contact:{contact}" if person else f"new:{role}"}),
             merged_rows(*new, met(deal.with_contact(contact), deal.at, "meeting")),

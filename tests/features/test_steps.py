@@ -57,7 +57,7 @@ def test_a_role_that_won_deals_had_engaged_is_met_as_somebody_new_with_who_is_in
     assert (step.id, step.title) == ("meet:economic_buyer", "Meet the economic buyer")
     assert step.sentence == (
         "62 % of won deals at stage offer had engaged this role by now, and here nobody has. "
-        "Meet together with Person c1."
+        "Find out who it is, and meet them together with Person c1."
     )
     assert named(step.rows, "o1", "a1", "n/") == {
         "contacts": [
@@ -81,6 +81,7 @@ def test_who_is_recorded_for_a_missing_role_is_met_by_name_and_offered_once() ->
     recorded = person("c2", "economic_buyer", title="CFO")
     (step,) = feasible_steps(standing(recorded, roles=[gap("economic_buyer", 0.3)]))
     assert step.title == "Meet Person c2 (CFO), economic buyer"
+    assert step.sentence.endswith("Person c2 (CFO) is recorded for it: meet them.")
     assert "contacts" not in step.rows
     assert [row["contact_id"] for row in step.rows["activity_participants"]] == ["c2"]
 
