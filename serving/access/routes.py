@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from serving.access.access import SIGN_IN, Access
@@ -47,9 +47,9 @@ async def signed_in(request: Request) -> Response:
     name = _begun_cookie(request)
     identity, then = await issuer.finish(request.query_params, request.cookies.get(name))
     # a session of before, perhaps planted by somebody else, does not live on beside the new one
-    await run_sync(access.end, request)
+    await run_in_threadpool(access.end, request)
     response = RedirectResponse(then, status_code=303)
-    access.keep(response, request, await run_sync(access.sessions.open, identity))
+    access.keep(response, request, await run_in_threadpool(access.sessions.open, identity))
     response.delete_cookie(name, path="/", secure=access.is_secure, httponly=True, samesite="lax")
     return response
 

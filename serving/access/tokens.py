@@ -4,12 +4,12 @@ The algorithms are fixed here and the keys come from the issuer's own address: n
 how or with what to verify it (alg, jku, x5u, jwk) is followed.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import anyio
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
@@ -44,7 +44,7 @@ class Keys:
         self._clock = clock
         self._held: KeySet | None = None
         self._fetched_at: datetime | None = None
-        self._lock = anyio.Lock()
+        self._lock = asyncio.Lock()
 
     async def current(self) -> KeySet:
         """The keys as last fetched."""
