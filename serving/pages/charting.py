@@ -44,7 +44,7 @@ class Chart:
     """A chart and its table. columns: of the table, as (key, heading, filter of `words` or "").
 
     title: what to see. note: how to read it. spec: Vega-Lite, complete with its rows. cells: the table's
-    rows. file: name for a download of the figures, empty where there is none.
+    rows. key: its name on the page.
     """
 
     key: str

@@ -17,7 +17,7 @@ from serving.pages import words
 from serving.pages.bundle import bundle_name
 from serving.text import printable
 
-__all__ = ["STATIC", "THEMES", "environment", "fragment", "page", "theme_of"]
+__all__ = ["STATIC", "THEMES", "THEME_COOKIE", "environment", "page"]
 
 STATIC = Path(__file__).with_name("static")
 """The folder of the style sheet, the script and the icon."""
@@ -68,12 +68,7 @@ def page(
     return HTMLResponse(content, status_code=status, headers={"Cache-Control": "no-store"})
 
 
-def fragment(template: str, **values: Any) -> str:
-    """A part of a page, already escaped."""
-    return environment().get_template(template).render(**values)
-
-
-def theme_of(request: Request) -> str:
+def _theme_of(request: Request) -> str:
     """The theme that the visitor chose; auto follows the system."""
     chosen = request.cookies.get(THEME_COOKIE, "auto")
     return chosen if chosen in THEMES else "auto"
@@ -90,7 +85,7 @@ def _frame(request: Request, seen: Any) -> Mapping[str, Any]:
         "menu": _menu(seen),
         "here": request.url.path,
         "back": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-        "theme": theme_of(request),
+        "theme": _theme_of(request),
     }
 
 
