@@ -12,7 +12,7 @@ from models.change_words import OTHER, SMALL, Term, beside_before, headline
 from serving.change_chain import Standing, chain_of, largest_first, standing
 from serving.published import Published, published_runs
 
-__all__ = ["DealChange", "Hide", "Part", "deal_change"]
+__all__ = ["DealChange", "Hide", "Part", "check_earlier", "deal_change"]
 
 Hide = Callable[[str, Iterable[str]], Collection[str]]
 """Of a deal's features (its id, their names), those that a reader may not see."""
@@ -90,7 +90,7 @@ def deal_change(
             f"(run {run.run_id}). `dealcast deals` lists the open deals."
         )
     if since is not None:
-        _check_earlier(run, since)
+        check_earlier(run, since)
     chain = chain_of(run, now, opportunity_id, since)
     terms = chain.terms if hide is None else _seen(chain.terms, opportunity_id, hide)
     first = chain.first
@@ -117,7 +117,7 @@ def deal_change(
     )
 
 
-def _check_earlier(run: Published, since: str) -> None:
+def check_earlier(run: Published, since: str) -> None:
     """Raise UsageError unless `since` is a run published before this one."""
     earlier = [one for one in published_runs(run.folder.parent.parent) if one < run.run_id]
     if since not in earlier:

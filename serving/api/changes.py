@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
@@ -112,15 +111,15 @@ class Moved(Answered):
     """A deal that moved."""
 
     deal: DealRow
-    points: float = Field(description="Percentage points since the run before.")
+    points: float = Field(description="Percentage points since the earlier run.")
     headline: str
 
 
 class ChangesView(Stamped):
-    """What moved among the deals that the viewer sees, since the run before."""
+    """What moved among the deals that the viewer sees, since an earlier run."""
 
     since_run_id: str | None
-    compared: int = Field(description="Deals that the run before scored too.")
+    compared: int = Field(description="Deals that the earlier run scored too.")
     started: int = Field(description="Deals that it did not score.")
     risen: int = Field(description="Deals up by a point or more.")
     fallen: int = Field(description="Deals down by a point or more.")
@@ -161,19 +160,20 @@ def history_view(seen: Seen, opportunity_id: str) -> HistoryView:
     )
 
 
-def changes_view(seen: Seen, top: int = 10) -> ChangesView:
-    """The deals seen that rose and fell most since the run before, at most `top` of each."""
-    run, mask = seen.run, seen.scope.mask(seen.run)
-    held = movers(run, mask, top=top, hide=_hide(seen))
-    change = run.deals.change[mask & ~np.isnan(run.deals.change)]
+def changes_view(seen: Seen, top: int = 10, since: str | None = None) -> ChangesView:
+    """The deals seen that rose and fell most, at most `top` of each.
+
+    since: an earlier published run, by default the one before; UsageError for another.
+    """
+    held = movers(seen.run, seen.scope.mask(seen.run), top=top, hide=_hide(seen), since=since)
     return ChangesView(
-        **stamp(run),
+        **stamp(seen.run),
         since_run_id=held.since_run_id,
         compared=held.compared,
         started=held.started,
-        risen=int((change >= 0.01).sum()),
-        fallen=int((change <= -0.01).sum()),
-        expected_wins_change=float(change.sum()),
+        risen=held.risen,
+        fallen=held.fallen,
+        expected_wins_change=held.expected_wins_change,
         rises=tuple(_moved(seen, one) for one in held.rises),
         falls=tuple(_moved(seen, one) for one in held.falls),
     )
@@ -197,9 +197,10 @@ def get_history(seen: Annotated[Seen, allow("deals")], opportunity_id: str) -> R
 def get_changes(
     seen: Annotated[Seen, allow("deals")],
     top: Annotated[int, Query(ge=1, le=50, description="Rises, and falls, at most.")] = 10,
+    since: _RunId = None,
 ) -> Response:
-    """Which deals moved most since the run before, each with its reason in one line."""
-    return answer(changes_view(seen, top))
+    """Which deals moved most since an earlier run, each with its reason in one line."""
+    return answer(changes_view(seen, top, since))
 
 
 def _hide(seen: Seen) -> Hide:

@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
+from data.errors import UsageError
 from models.calibration import sigmoid
 from models.track_record import wilson_interval
 from serving.access.actor import OWNER
 from serving.access.errors import NotFound
 from serving.access.hidden import OTHER
-from serving.api.changes import ChangesView, DealChangeView, HistoryView
+from serving.api.changes import ChangesView, DealChangeView, HistoryView, changes_view
 from serving.api.deal import deal_body, deal_view
 from serving.api.deal_parts import DealView
 from serving.app import create_app
 from serving.changes import deal_change
 from serving.live import HeldRun, hold
+from serving.published import glance, published_runs
 from serving.room import deal_room
 from serving.timing import KNOTS, close_curve
 from tests.serving.access_world import Client, person, published, settings
@@ -240,6 +242,30 @@ def test_movers_are_sums_over_the_deals_that_are_seen(app: FastAPI) -> None:
     view = ChangesView.model_validate_json(Client(app, person("R1", "rep")).get("/api/v1/changes").content)
     assert (view.compared, view.started, view.rises, view.falls) == (0, 2, (), ())
     assert view.expected_wins_change == 0.0
+
+
+def test_movers_since_a_named_run_are_told_by_its_scores(run: HeldRun) -> None:
+    seen = ops(run)
+    first = run_ids(run)[-1]
+    view = changes_view(seen, 3, first)
+    then = glance(run.folder.parent.parent, first).table("win_scores.parquet").to_pylist()
+    before = {row["opportunity_id"]: row["p_win"] for row in then}
+    known = [
+        (p - before[deal], deal)
+        for deal, p in zip(run.deals.ids, run.deals.p_win, strict=True)
+        if deal in before
+    ]
+    assert (view.since_run_id, view.compared) == (first, len(known))
+    assert view.expected_wins_change == pytest.approx(sum(moved for moved, _ in known))
+    told = [one.deal.opportunity_id for one in view.falls]
+    fallen = sorted(known, key=lambda one: one[0])[: len(told)]
+    assert [one.points for one in view.falls] == pytest.approx([100 * moved for moved, _ in fallen])
+    with pytest.raises(UsageError, match="expected a run published before"):
+        changes_view(seen, 3, run.run_id)
+
+
+def run_ids(run: HeldRun) -> tuple[str, ...]:
+    return published_runs(run.folder.parent.parent)
 
 
 def test_the_first_deal_is_graded_against_its_stage(modelled: HeldRun) -> None:
