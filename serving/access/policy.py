@@ -43,10 +43,15 @@ class Scope:
     @cached_property
     def key(self) -> str:
         """What stands for the scope in a cache's key: equal for equal scopes only."""
+        return f"{self.action}/{self._reach}"
+
+    @cached_property
+    def _reach(self) -> str:
+        """The same for whatever shows the same deals, by any action."""
         if self.owners is None:
-            return f"{self.action}/all/{self.min_cell}"
+            return f"all/{self.min_cell}"
         listed = "\n".join(f"{len(one)} {one}" for one in sorted(self.owners))
-        return f"{self.action}/{hashlib.sha256(listed.encode()).hexdigest()}/{self.min_cell}"
+        return f"{hashlib.sha256(listed.encode()).hexdigest()}/{self.min_cell}"
 
     def sees(self, owner_id: str | None) -> bool:
         """Whether a deal of that owner is seen."""
@@ -55,7 +60,7 @@ class Scope:
     def mask(self, run: HeldRun) -> BoolArray:
         """Which of `run.deals` are seen, in their order; shape (n,)."""
         seen: BoolArray = run.memo(
-            f"mask/{self.key}",
+            f"mask/{self._reach}",
             lambda: np.fromiter(map(self.sees, run.deals.owner_id), np.bool_, len(run.deals)),
         )
         return seen

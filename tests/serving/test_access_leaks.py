@@ -150,3 +150,22 @@ def test_hidden_factors_are_in_no_answer_about_the_deal_and_all_adds_up(world: W
         listed_too = [deal for deal in world.deals["own"] if f"{CANARY} ({deal})" in words]
         assert not set(listed_too) & shared, path
     assert CANARY in world.client("ops").get("/api/v1/deals").text
+
+
+def test_what_is_asked_of_a_hidden_factor_is_answered_as_of_one_that_does_not_exist(world: World) -> None:
+    rep = world.client("rep")
+    around = world.run.table("win_neighbours.parquet").to_pylist()
+    deal = min({row["opportunity_id"] for row in around if row["owner_id"] != world.rep} & world.deals["own"])
+    feature, unknown = "account_wins", "no_such_one"
+    address = f"/api/v1/deals/{deal}"
+
+    def words(name: str) -> list[tuple[int, str]]:
+        answers = (
+            rep.post(f"{address}/challenges", json={"feature": name, "note": "Not so."}),
+            rep.post(f"{address}/challenges", json={"feature": name, "note": "Not so.", "corrected": 3}),
+            rep.get(f"{address}/evidence/{name}"),
+        )
+        return [(one.status_code, one.text.replace(name, "(the factor)")) for one in answers]
+
+    assert words(feature) == words(unknown)
+    assert {status for status, _ in words(feature)} <= {400, 404, 409, 422}
