@@ -13,7 +13,9 @@ from serving.pages.charting import AGAINST, FOR, MUTED, Chart, Row, base, filled
 
 __all__ = ["timing_chart", "timing_rows", "waterfall_chart", "waterfall_rows"]
 
-_TICKS = tuple(math.log(p / (1 - p)) for p in (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.97, 0.99))
+_TICKS = tuple(
+    math.log(percent / (100 - percent)) for percent in (1, 2, 3, 5, 7, *range(10, 95, 5), 95, 97, 98, 99)
+)
 _AS_PROBABILITY = "format(1 / (1 + exp(-datum.value)), '.0%')"
 _ROW_HEIGHT = 26
 
