@@ -50,13 +50,14 @@ def only(frame: pa.Table, names: Collection[str]) -> pa.Table:
 
 
 def _column(frame: pa.Table, name: str) -> Any:
-    found = frame.column_names.count(name)
-    if found != 1:
+    places = frame.schema.get_all_field_indices(name)
+    if len(places) != 1:
+        found = len(places)
         raise ModelContractError(
             f"Feature frame, column {name!r}: expected once, found {found or 'no such column'}. "
             "Assemble the frame with the features this model was trained on."
         )
-    return frame[name]
+    return frame.column(places[0])
 
 
 def _is_number(kind: Any) -> bool:

@@ -40,8 +40,9 @@ def score_deals(
     by file name. Raises ModelContractError if
     the model cannot read the frame.
     """
-    base, parts = model.contributions(frame)
-    log_odds = model.log_odds(frame)
+    matrix = model.encoder.transform(frame)
+    base, parts = model.contributions_of(matrix)
+    log_odds = model.log_odds_of(matrix)
     p_win = sigmoid(log_odds)
     ids: Any = frame["opportunity_id"]
     rows = frame.num_rows

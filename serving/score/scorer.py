@@ -119,8 +119,9 @@ class Scorer:
         if found:
             tables[ROLES] = self._roles(frame, found)
         if self.model.timing is not None:
-            curves = self.model.p_won_by(frame, np.array(KNOTS, dtype=np.float64))
-            tables[TIMING] = timing_table(frame["opportunity_id"], self.model.p_win(frame), curves)
+            p_win = self.model.p_win(frame)
+            curves = p_win[:, None] * self.model.timing.share_closed(frame, np.array(KNOTS, dtype=np.float64))
+            tables[TIMING] = timing_table(frame["opportunity_id"], p_win, curves)
         made = score_deals(
             self.model, frame, facts=frame.select(["opportunity_id"]), features=self.features, as_of=as_of,
             data_version="", beside=tables,
