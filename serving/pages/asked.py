@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from data.errors import UsageError
 
-__all__ = ["Pairs", "address", "given", "pairs_of", "query_of", "sort_links"]
+__all__ = ["Pairs", "address", "given", "made", "pairs_of", "query_of", "sort_links"]
 
 Query = TypeVar("Query", bound=BaseModel)
 Pairs = Sequence[tuple[str, str]]
@@ -30,12 +30,17 @@ def query_of(kind: type[Query], pairs: Pairs) -> Query:
         field = kind.model_fields.get(name)
         several = field is not None and isinstance(field.default, tuple)
         values[name] = (*values.get(name, ()), text) if several else text
+    return made(kind, values)
+
+
+def made(kind: type[Query], values: Mapping[str, Any]) -> Query:
+    """The model of these values. Raises UsageError that names the first one that does not fit."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "filters"
-        raise UsageError(f"{where}: {first['msg']}. Take it out of the address.") from error
+        where = ".".join(str(part) for part in first["loc"]) or "request"
+        raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}.") from error
 
 
 def address(path: str, pairs: Pairs, **changes: str) -> str:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from data.errors import UsageError
 from serving.access.gate import Seen, allow
 from serving.api.forecast import forecast_view
 from serving.api.forecast_parts import (
@@ -19,7 +20,7 @@ from serving.api.forecast_parts import (
     ScenarioView,
 )
 from serving.api.scenario import scenario_view
-from serving.pages.asked import address, pairs_of, query_of
+from serving.pages.asked import address, made, pairs_of, query_of
 from serving.pages.forecast_charts import (
     PARTS,
     change_chart,
@@ -43,7 +44,7 @@ _PERCENT = Field(0, ge=-90, le=400)
 class AskedForecast(BaseModel):
     """What the address asks for. price, usage: changes in percent, of `of` ("level:key"; empty: all)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     period: str = Field("month", pattern="^(month|quarter)$")
     by: str = Field("", pattern=f"^({'|'.join(_LEVELS)})?$")
@@ -64,7 +65,11 @@ def forecast_page(request: Request, seen: Annotated[Seen, allow("forecast")]) ->
         return page(request, "forecast.html", seen, view=view)
     level: Any = asked.by or next(iter(view.levels), "")
     rolled = forecast_view(seen, ForecastQuery(by=(level,), period=("horizon",))) if level else None
-    scenario = _scenario(seen, asked)
+    scenario, problem = None, None
+    try:
+        scenario = _scenario(seen, asked)
+    except UsageError as error:
+        problem = str(error)
     return page(
         request, "forecast.html", seen,
         view=view, asked=asked, parts=PARTS, level=level,
@@ -77,7 +82,7 @@ def forecast_page(request: Request, seen: Annotated[Seen, allow("forecast")]) ->
                       for name in ("month", "quarter")],
         changes=[(one, change_chart(one, view.currency)) for one in view.change if one.part in _SHOWN],
         can_change=seen.can("scenario"), may_single=seen.scope.single_deals, can_export=seen.can("export"),
-        keys=_keys(seen, view), scenario=scenario, compared=_compared(scenario),
+        keys=_keys(seen, view), scenario=scenario, problem=problem, compared=_compared(scenario),
         chart=_scenario_chart(scenario, asked.period),
     )  # fmt: skip
 
@@ -134,16 +139,15 @@ def _scenario(seen: Seen, asked: AskedForecast) -> ScenarioView | None:
         "won": [{"deal": asked.won.strip()}] if asked.won.strip() else [],
         "lost": [asked.lost.strip()] if asked.lost.strip() else [],
     }  # fmt: skip
-    return scenario_view(seen.narrowed("scenario"), ScenarioGiven.model_validate(given))
+    return scenario_view(seen.narrowed("scenario"), made(ScenarioGiven, given))
 
 
 def _factor(percent: float, of: str) -> list[Factor]:
     if not percent:
         return []
     level, _, key = of.partition(":")
-    return [
-        Factor.model_validate({"factor": 1 + percent / 100, **({"level": level, "key": key} if key else {})})
-    ]
+    held = {"level": level, "key": key} if key else {}
+    return [made(Factor, {"factor": 1 + percent / 100, **held})]
 
 
 def _compared(scenario: ScenarioView | None) -> list[tuple[str, Figure, Figure]]:

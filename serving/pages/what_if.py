@@ -1,5 +1,6 @@
 """The page where a seller tries what a change would do to a deal's chance. Nothing is kept."""
 
+import math
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -13,6 +14,7 @@ from serving.api.deal_parts import Contribution, DealView
 from serving.api.helping import WhatIfGiven, WhatIfView, suggestions_view, what_if_view
 from serving.feature_facts import FeatureFact, feature_facts
 from serving.pages import words
+from serving.pages.asked import made
 from serving.pages.charting import Chart
 from serving.pages.render import page
 from serving.pages.step_charts import CHANCE, step_rows, step_spec
@@ -41,18 +43,18 @@ def what_if_page(
     pairs = [
         (name, text.strip()) for name, text in zip(feature, value, strict=False) if name and text.strip()
     ]
-    made, problem = None, None
+    result, problem = None, None
     try:
         if steps:
-            made = what_if_view(seen, opportunity_id, WhatIfGiven(steps=tuple(steps[:5])))
+            result = what_if_view(seen, opportunity_id, made(WhatIfGiven, {"steps": tuple(steps)}))
         elif pairs:
             changes = {name: _value(text, facts.get(name), view, name) for name, text in pairs}
-            made = what_if_view(seen, opportunity_id, WhatIfGiven(changes=changes))
+            result = what_if_view(seen, opportunity_id, made(WhatIfGiven, {"changes": changes}))
     except UsageError as error:
         problem = str(error)
     return page(
         request, "what_if.html", seen,
-        view=view, deal=view.deal, made=made, problem=problem, chart=_chart(made),
+        view=view, deal=view.deal, made=result, problem=problem, chart=_chart(result),
         choices=_choices(view, facts), rows=[*pairs, *[("", "")] * _ROWS][:max(_ROWS, len(pairs))],
         suggested=suggestions_view(seen, opportunity_id), steps=steps,
         titles={one.feature: one.title for one in view.contributions},
@@ -67,9 +69,12 @@ def _value(text: str, fact: FeatureFact | None, view: DealView, name: str) -> bo
             return text.casefold() in _TRUE
         raise UsageError(f"{name}: expected yes or no, found {text[:40]!r}.")
     try:
-        return float(text.replace(",", ""))
+        number = float(text.replace(",", ""))
     except ValueError:
         return text
+    if not math.isfinite(number):
+        raise UsageError(f"{name}: expected a number, found {text[:40]!r}.")
+    return number
 
 
 def _choices(view: DealView, facts: Any) -> list[tuple[str, str]]:
@@ -82,20 +87,20 @@ def _said(one: Contribution) -> str:
     return f"{one.title} (now {words.told(one.value, one.unit)})"
 
 
-def _chart(made: WhatIfView | None) -> Chart | None:
+def _chart(held: WhatIfView | None) -> Chart | None:
     """From the published chance to the changed one; each driver by its share of the log-odds."""
-    if made is None or not made.drivers:
+    if held is None or not held.drivers:
         return None
-    whole = made.log_odds_after - made.log_odds_before
-    change = made.p_after - made.p_before
+    whole = held.log_odds_after - held.log_odds_before
+    change = held.p_after - held.p_before
     if not whole:
         return None
-    terms = [(one.title, change * one.moved / whole) for one in made.drivers if one.moved]
+    terms = [(one.title, change * one.moved / whole) for one in held.drivers if one.moved]
     rows = step_rows(
-        ("As published", made.p_before), terms, ("As it would be", made.p_after),
+        ("As published", held.p_before), terms, ("As it would be", held.p_after),
         whole=words.percent, part=lambda one: words.points(one, 1).partition(" ")[0],
     )  # fmt: skip
-    told = words.percent(made.p_before), words.percent(made.p_after)
+    told = words.percent(held.p_before), words.percent(held.p_after)
     title = f"{words.points(change).capitalize()}: {told[0]} would be {told[1]}"
     note = "Each driver’s part of the change, shared out by log-odds."
     columns = (("step", "Driver", ""), ("label", "Points", ""))

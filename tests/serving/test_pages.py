@@ -1,6 +1,7 @@
 """Pages over a run that can be read by hand: what they show, and what they say when there is nothing."""
 
 import gzip
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -157,3 +158,22 @@ def test_a_workspace_that_cannot_hold_the_library_still_has_pages(tmp_path: Path
     app = create_app(settings(published(tmp_path)))
     assert Client(app, OWNER).get(f"/assets/{bundle_name()}").status_code == 503
     assert Client(app, OWNER).get("/deals").status_code == 200
+
+
+@pytest.mark.slow
+def test_what_cannot_be_worked_out_is_explained_beside_the_form(served: Path, tmp_path: Path) -> None:
+    shutil.copytree(served, tmp_path / "workspace")
+    app = create_app(settings(tmp_path / "workspace"))
+    deal = app.state.live.run().deals.ids[0]
+    client = Client(app, OWNER)
+    for address, said in (
+        ("/forecast?of=planet:mars&price=5", "level: Input should be"),
+        ("/forecast?of=region:nowhere&price=5", "no region &#39;nowhere&#39; is in the forecast"),
+        ("/forecast?won=D9&lost=D9", "expected one of the two for &#39;D9&#39;"),
+        (f"/deals/{deal}/what-if?steps=fly", "expected steps suggested for the deal"),
+        (f"/deals/{deal}/what-if?feature=meetings_held&value=nan", "meetings_held: expected a number"),
+        (f"/deals/{deal}/what-if?feature=amount&value=1", "not a feature that a seller can move"),
+    ):
+        answer = client.get(address)
+        alert = answer.text.partition('role="alert">')[2].partition("</p>")[0]
+        assert (answer.status_code, said in alert) == (200, True), (address, alert)
