@@ -66,7 +66,7 @@ class TrendAnswer(Answered):
         description="Since the run before, in points of a hundred; null without one."
     )
     overall_points: float = Field(description="Since the first of these runs, in points of a hundred.")
-    runs: int = Field(description="Runs that scored the deal, of those still published.")
+    runs: int = Field(description="Runs looked at that scored the deal.")
 
 
 class CurvePoint(Answered):
@@ -179,7 +179,7 @@ class DealView(Stamped):
     log_odds: float = Field(description="Log-odds of p_win.")
     base_log_odds: float = Field(description="Log-odds before anything is known of the deal.")
     evidence: EvidenceAnswer
-    trend: TrendAnswer | None
+    trend: TrendAnswer | None = Field(description="Over this run and the one before; the history has all.")
     drivers: tuple[DriverAnswer, ...] = Field(
         description="The largest first; they add up as contributions do."
     )
