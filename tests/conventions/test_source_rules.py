@@ -111,8 +111,12 @@ def test_features_never_ask_the_clock() -> None:
 
 
 def test_features_compute_nothing_themselves() -> None:
-    """The edge executes; a feature module only returns expressions."""
-    assert _found(re.compile(r"\.execute\("), sorted((ROOT / "features").rglob("*.py"))) == []
+    """The edge executes; a feature module only returns expressions.
+
+    `features.program` is such an edge itself: the expressions of the others, compiled once, on a database of its own.
+    """
+    modules = sorted(set((ROOT / "features").rglob("*.py")) - {ROOT / "features" / "program.py"})
+    assert _found(re.compile(r"\.execute\("), modules) == []
 
 
 def test_only_pipelines_knows_the_orchestrator_and_the_command_line() -> None:
