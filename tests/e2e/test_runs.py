@@ -159,7 +159,7 @@ def test_rows_at_or_after_as_of_change_no_bit_of_what_is_published(world: Path, 
     assert whole["model_version"] == part["model_version"]
     for name in PUBLISHED:
         one, other = read(tmp_path / "a", whole["run_id"], name), read(tmp_path / "b", part["run_id"], name)
-        assert one.num_rows, name
+        assert one.num_rows or "_text_" in name, name  # no text is read here
         assert one.equals(other), name
     rests_on = [
         json.loads((tmp_path / workspace / "published" / result["run_id"] / "manifest.json").read_text())
