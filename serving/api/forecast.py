@@ -1,6 +1,6 @@
 """The forecast as published: bookings, renewals and consumption with their intervals, and what moved them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -87,13 +87,19 @@ def figures_of(made: Forecast, by: Sequence[str]) -> list[Row]:
     return [dict(zip(figures, row, strict=True)) for row in zip(*figures.values(), strict=True)]
 
 
-def shown_figures(seen: Seen, rows: Iterable[Row], query: ForecastQuery) -> tuple[Figure, ...]:
-    """The rows that the query asks for; those that the viewer may not see without their figures."""
+def shown_figures(
+    seen: Seen, rows: Iterable[Row], query: ForecastQuery, *, changed: Collection[str] | None = None
+) -> tuple[Figure, ...]:
+    """The rows that the query asks for; those that the viewer may not see without their figures.
+
+    changed: in a scenario the levels by whose keys it changes something; see `is_hidden`.
+    """
     order = {level: place for place, level in enumerate((TOTAL, *query.by))}
     kept = [dict(row) for row in rows if _asked(row, query, order)]
     kept.sort(key=lambda row: (PARTS.index(row["part"]), order[row["level"]]))
     names = list(Figure.model_fields)
-    return tuple(Figure(**{name: row[name] for name in names}) for row in seen_figures(seen, kept))
+    shown = seen_figures(seen, kept, changed=changed)
+    return tuple(Figure(**{name: row[name] for name in names}) for row in shown)
 
 
 def held_standing(run: HeldRun) -> Standing:

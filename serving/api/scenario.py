@@ -51,13 +51,14 @@ def scenario_view(seen: Seen, given: ScenarioGiven) -> ScenarioView:
     base = held_forecast(seen.run, given.horizon)
     after = base.scenario(changes)
     asked = ForecastQuery(by=given.by)
-    figures = shown_figures(seen, figures_of(after, given.by), asked)
+    changed = {one.level for one in (*given.price, *given.usage)}
+    figures = shown_figures(seen, figures_of(after, given.by), asked, changed=changed)
     return ScenarioView(
         **stamp(seen.run),
         currency=base.currency,
         horizon_months=base.draws.months.count,
         changes=tuple(change_told(change) for change in changes),
-        without=shown_figures(seen, _base_figures(seen, given), asked),
+        without=shown_figures(seen, _base_figures(seen, given), asked, changed=changed),
         figures=figures,
         withheld=sum(one.hidden for one in figures),
     )
@@ -108,5 +109,7 @@ def _check_aggregates(seen: Seen, given: ScenarioGiven) -> None:
             f"scenario: your role changes keys of one level at a time, among {', '.join(_AGGREGATE_LEVELS)}."
         )
     for one in factors:
-        if one.level in LEVELS and is_hidden(seen, OPEN_DEALS, one.level, one.key or TOTAL):
+        if one.level not in LEVELS:
+            continue
+        if is_hidden(seen, OPEN_DEALS, one.level, one.key or TOTAL, changed=levels):
             raise UsageError(f"scenario: {one.level} {one.key!r} rests on too few deals to be changed alone.")

@@ -178,6 +178,24 @@ def test_finance_changes_prices_and_use_alone_and_of_no_few_deals(run: HeldRun) 
             scenario_view(finance, given)
 
 
+def test_finance_changes_what_rests_on_enough_deals_and_sees_deals_by_that_level_alone(run: HeldRun) -> None:
+    finance = viewer(run, "scenario", "F1", "finance")
+    view = scenario_view(
+        finance,
+        ScenarioGiven(price=(Factor(factor=2.0, level="segment", key="retail"),), by=("segment", "region")),
+    )
+    before, after = (
+        {
+            (one.level, one.key): one.mean
+            for one in figures
+            if (one.part, one.period_kind) == ("open_deals", "horizon") and not one.hidden
+        }
+        for figures in (view.without, view.figures)
+    )
+    assert set(before) == set(after) == {("total", "total"), ("segment", "retail")}
+    assert all(after[one] == pytest.approx(2 * before[one]) for one in before)
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
