@@ -113,7 +113,7 @@ def test_features_never_ask_the_clock() -> None:
 def test_features_compute_nothing_themselves() -> None:
     """The edge executes; a feature module only returns expressions.
 
-    `features.program` is such an edge itself: the expressions of the others, compiled once, on a database of its own.
+    `features.program` is such an edge itself: the others' expressions, compiled once, on its own database.
     """
     modules = sorted(set((ROOT / "features").rglob("*.py")) - {ROOT / "features" / "program.py"})
     assert _found(re.compile(r"\.execute\("), modules) == []
