@@ -75,7 +75,8 @@ class Access:
             return await self.issuer.identity_of_bearer(token.strip())
         session = request.cookies.get(self.cookie_name(request))
         identity = None if session is None else self.sessions.identity(session)
-        if identity is None:
+        # a link's visitor is the workspace's owner: on this machine alone, not where people sign in
+        if identity is None or (identity.via == "link" and self.issuer is not None):
             raise NotSignedIn(*self._way_in(request))
         return identity
 

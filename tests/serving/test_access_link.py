@@ -101,6 +101,20 @@ def test_where_people_sign_in_no_link_is_given(tmp_path: Path) -> None:
         access.enter(token_of(before))
 
 
+def test_a_session_of_a_link_opens_nothing_where_people_sign_in(tmp_path: Path) -> None:
+    workspace = published(tmp_path)
+    alone = create_app(settings(workspace))
+    session = alone.state.access.enter(token_of(alone.state.access.new_link(URL)))
+    signing_in = create_app(
+        settings(
+            workspace, oidc_issuer="https://login.example.com", oidc_client_id="dealcast", public_url=URL
+        )
+    )
+    for app, status in ((alone, 200), (signing_in, 401)):
+        answer = Client(app).get("/openapi.json", headers={"Cookie": f"dealcast-8765={session}"})
+        assert answer.status_code == status
+
+
 def test_the_link_leads_in_with_a_cookie_that_scripts_and_other_sites_do_not_get(tmp_path: Path) -> None:
     app = create_app(settings(published(tmp_path)))
     visitor = Client(app)
@@ -125,7 +139,9 @@ def test_behind_https_the_cookie_is_bound_to_the_host_and_to_https(tmp_path: Pat
         )
     )  # fmt: skip
     visitor = Client(app, url="https://deals.example.com")
-    visitor.cookies.set("__Host-dealcast", app.state.access.sessions.open(OWNER), domain="deals.example.com")
+    visitor.cookies.set(
+        "__Host-dealcast", app.state.access.sessions.open(person("R1", "ops")), domain="deals.example.com"
+    )
     assert visitor.get("/openapi.json").status_code == 200
     ended = visitor.post("/sign-out")
     cookie = ended.headers["set-cookie"].lower()

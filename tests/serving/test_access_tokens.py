@@ -4,6 +4,7 @@ import base64
 import hmac
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -246,7 +247,7 @@ def test_over_http_a_good_token_is_let_in_and_a_bad_one_gets_401(app: FastAPI, i
 
 @pytest.mark.slow
 def test_a_bad_token_is_not_saved_by_a_good_cookie(app: FastAPI, issuer: TestIssuer) -> None:
-    visitor = Client(app, OWNER)
+    visitor = Client(app, replace(OWNER, via="sign-in"))
     assert visitor.get("/openapi.json").status_code == 200
     assert visitor.get("/openapi.json", headers={"Authorization": "Bearer x"}).status_code == 401
 
