@@ -79,13 +79,17 @@ def seen_terms(seen: Seen, rows: Iterable[Row]) -> list[Row]:
     """Rows of a forecast's change (see `models.forecast.telling.change_table`) as the viewer may see them.
 
     Who sees no single deal reads no deal's name or amount, and terms of too few deals are added up to one
-    row, "other_terms"; the terms of a part still add up to its change.
+    row, "other_terms"; the terms of a part still add up to its change. Where all deals, or all that moved
+    bookings, are too few even so, nothing is told of bookings: before and after would give them away.
     """
     listed = list(rows)
     if seen.scope.single_deals:
         return listed
     counts = {row["term"]: int(row["items"] or 0) for row in listed if row["part"] == BOOKINGS}
     hidden = hidden_keys(counts, seen.scope.min_cell)
+    moved_by = sum(counts[term] for term in hidden)
+    if TOTAL in hidden_cells(seen) or 0 < moved_by < seen.scope.min_cell:
+        return [row for row in listed if row["part"] != BOOKINGS]
     merged = [row for row in listed if row["part"] == BOOKINGS and row["term"] in hidden]
     found = []
     for row in listed:

@@ -235,3 +235,15 @@ def test_a_change_made_by_few_deals_is_told_with_others_and_names_no_deal(run: H
     ]
     assert {row["largest_id"] for row in told} == {None}
     assert seen_terms(Seen(run, FINANCE, Scope("forecast", None)), rows) == rows
+
+
+def test_a_change_of_few_deals_in_all_is_not_told_to_finance(run: HeldRun, tmp_path: Path) -> None:
+    others = [term("before", 5.0, None, part="renewals"), term("after", 6.0, None, part="renewals")]
+    ends = [term("before", 900.0, None), term("after", 800.0, None)]
+    few = [*ends, term("won", -90.0, 1), term("lost", -10.0, 3), *others]
+    assert seen_terms(finance(run), few) == others
+    assert len(seen_terms(finance(run), [*few, term("probability", 0.0, 1)])) == 5
+    published(tmp_path, RUN_ID, tables([deal("D1"), deal("D2")]))
+    many = [*ends, term("won", -90.0, 6), term("lost", -10.0, 7), *others]
+    assert seen_terms(finance(hold(tmp_path)), many) == others
+    assert len(seen_terms(finance(run), many)) == 6
