@@ -15,10 +15,12 @@ from serving.access.sessions import Clock, Links, Sessions
 from serving.access.sign_in import issuer_of
 from serving.store import Store
 
-__all__ = ["SIGN_IN", "Access", "utc_now"]
+__all__ = ["LONGEST_WAY_BACK", "SIGN_IN", "Access", "utc_now"]
 
 SIGN_IN = "/sign-in"
 """The path of the page that leads to the issuer."""
+LONGEST_WAY_BACK = 1000
+"""Characters of the address that a visitor is led back to; their cookie holds it meanwhile."""
 
 
 def utc_now() -> datetime:
@@ -117,6 +119,8 @@ class Access:
         """What to tell a visitor who is nobody, and where they sign in to come back to what they asked."""
         if self.issuer is not None:
             asked = f"{request.url.path}?{request.url.query}".rstrip("?")
+            if len(asked) > LONGEST_WAY_BACK:
+                asked = request.url.path if len(request.url.path) <= LONGEST_WAY_BACK else "/"
             told = "You are not signed in, or your session has run out."
             return told, f"{SIGN_IN}?{urlencode({'then': asked})}"
         return (

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from serving.access.access import SIGN_IN, Access
+from serving.access.access import LONGEST_WAY_BACK, SIGN_IN, Access
 from serving.access.errors import NotFound, NotSignedIn
 from serving.access.gate import allow
 from serving.access.issuer import CALLBACK, Issuer
@@ -28,7 +28,9 @@ def enter(request: Request, token: Annotated[str, Query(max_length=200)]) -> Res
 
 
 @router.get(SIGN_IN, dependencies=[allow("public")])
-async def sign_in(request: Request, then: Annotated[str, Query(max_length=1000)] = "/") -> Response:
+async def sign_in(
+    request: Request, then: Annotated[str, Query(max_length=LONGEST_WAY_BACK)] = "/"
+) -> Response:
     """Lead to the issuer; what is needed to check its answer waits in a cookie."""
     access, issuer = _access(request), _issuer(request)
     address, kept = await issuer.begin(access.base_url(request), _own_path(then))

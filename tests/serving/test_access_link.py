@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from data.errors import UsageError
@@ -113,6 +114,28 @@ def test_a_session_of_a_link_opens_nothing_where_people_sign_in(tmp_path: Path) 
     for app, status in ((alone, 200), (signing_in, 401)):
         answer = Client(app).get("/openapi.json", headers={"Cookie": f"dealcast-8765={session}"})
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("asked", "back"),
+    [
+        ("/deals?q=acme", "/deals?q=acme"),
+        (f"/deals?q={'a' * 1500}", "/deals"),
+        (f"/deals/{'a' * 1500}", "/"),
+    ],
+)
+def test_whoever_is_not_signed_in_is_led_back_by_no_longer_an_address_than_sign_in_takes(
+    tmp_path: Path, asked: str, back: str
+) -> None:
+    app = create_app(
+        settings(
+            published(tmp_path), oidc_issuer="https://login.example.com", oidc_client_id="dealcast",
+            public_url=URL,
+        )
+    )  # fmt: skip
+    answer = Client(app).get(asked, headers={"Accept": "text/html"})
+    assert answer.status_code == 303
+    assert httpx.URL(answer.headers["location"]).params["then"] == back
 
 
 def test_the_link_leads_in_with_a_cookie_that_scripts_and_other_sites_do_not_get(tmp_path: Path) -> None:
