@@ -51,7 +51,7 @@ def forecast_view(seen: Seen, query: ForecastQuery) -> ForecastView:
         levels=_levels(run),
         figures=figures,
         withheld=sum(one.hidden for one in figures),
-        left_out=tuple(LeftOut(reason=why, rows=n) for why, n in standing.book.left_out.items()),
+        left_out=_left_out(seen, standing),
         notes=tuple(about["notes"]),
         width_source=standing.book.shocks.source,
         previous_run_id=previous,
@@ -140,6 +140,15 @@ def _rows(run: HeldRun) -> Iterator[Row]:
         yield from run.table(BOOKINGS_FILE).to_pylist()
     if run.has(SUMMARY_FILE):
         yield from (row for row in run.table(SUMMARY_FILE).to_pylist() if row["part"] not in _BOOKED)
+
+
+def _left_out(seen: Seen, standing: Standing) -> tuple[LeftOut, ...]:
+    """What is in no total; a count of few deals is a figure too, and only for who may see single ones."""
+    return tuple(
+        LeftOut(reason=why, rows=n)
+        for why, n in standing.book.left_out.items()
+        if n >= seen.scope.min_cell or "deals" not in why
+    )
 
 
 def _levels(run: HeldRun) -> tuple[str, ...]:

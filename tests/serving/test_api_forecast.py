@@ -294,3 +294,19 @@ def test_reps_are_told_that_there_is_nothing(app: FastAPI) -> None:
     for path in ("forecast", "forecast/export", "renewals", "models"):
         assert rep.get(f"/api/v1/{path}").status_code == 404, path
     assert rep.post("/api/v1/forecast/scenario", json={"price": [{"factor": 2}]}).status_code == 404
+
+
+def test_a_count_of_few_deals_that_are_in_no_total_is_not_told_to_finance(tmp_path: Path) -> None:
+    held = [deal(f"D{n}") for n in range(9)]
+    counted: dict[int, list[tuple[str, int]]] = {}
+    for n in (4, 5):
+        without = [deal(f"X{place}", amount=None) for place in range(n)]
+        due = [renewal("K1", committed=None)]
+        published(tmp_path / str(n), "20261121T000000Z-00000a", tables([*held, *without], due))
+        run = hold(tmp_path / str(n))
+        view = forecast_view(viewer(run, "forecast", "F1", "finance"), ForecastQuery())
+        counted[n] = [(one.reason, one.rows) for one in view.left_out]
+        every = forecast_view(ops(run, "forecast"), ForecastQuery()).left_out
+        assert ("open deals without an amount", n) in [(one.reason, one.rows) for one in every]
+    few = [("contracts due without a committed amount", 1)]
+    assert counted == {4: few, 5: [*few, ("open deals without an amount", 5)]}
