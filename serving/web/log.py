@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,14 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info).splitlines()
         return _line(line)
+
+
+class _PrivateFile(RotatingFileHandler):
+    """A log file, and those that it is turned over to, for their owner's eyes only."""
+
+    def _open(self) -> TextIOWrapper:
+        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return TextIOWrapper(os.fdopen(handle, "ab"), self.encoding, self.errors)
 
 
 class AuditFile:
@@ -103,8 +112,11 @@ class RequestLog:
 
 
 def log_to(path: Path) -> logging.Handler:
-    """Send the server's log to a file, which is turned over at 10 MB; the handler, for whoever removes it."""
-    handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8")
+    """Send the server's log to a file, which is turned over at 10 MB; the handler, for whoever removes it.
+
+    The file is readable by its owner alone: it says who looked at which deal.
+    """
+    handler = _PrivateFile(path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8")
     handler.setFormatter(JsonLines())
     _LOG.addHandler(handler)
     _LOG.setLevel(logging.INFO)

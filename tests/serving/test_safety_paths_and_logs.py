@@ -4,6 +4,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import httpx
@@ -191,3 +192,18 @@ def test_lines_of_the_audit_written_at_once_stay_apart(tmp_path: Path) -> None:
         writer.join()
     lines = [orjson.loads(line) for line in (tmp_path / AUDIT_FILE).read_bytes().splitlines()]
     assert sorted(line["writer"] for line in lines) == sorted(list(range(4)) * 50)
+
+
+def test_the_log_is_for_its_owners_eyes_only_and_so_is_the_next_one(tmp_path: Path) -> None:
+    handler = log_to(tmp_path / "serve.log")
+    try:
+        assert isinstance(handler, RotatingFileHandler)
+        handler.doRollover()
+        logging.getLogger("dealcast.serve").warning("after the turn")
+    finally:
+        logging.getLogger("dealcast.serve").removeHandler(handler)
+        handler.close()
+    assert {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {
+        "serve.log": 0o600, "serve.log.1": 0o600,
+    }  # fmt: skip
+    assert "after the turn" in (tmp_path / "serve.log").read_text()
