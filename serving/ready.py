@@ -63,7 +63,7 @@ class ReadyRows:
                 held = self._columns.get(name)
                 said = self._unknown(name) if held is None else self._put(matrix[number], *held, value)
                 if said is not None:
-                    problems.append(f"row {number}, feature {name!r}: {said}")
+                    problems.append(f"row {number + 1}, feature {name!r}: {said}")
         if problems:
             more = f" {len(problems)} problems in all." if len(problems) > _FEW else ""
             raise ModelContractError("; ".join(problems[:_FEW]) + f".{more}")

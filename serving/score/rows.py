@@ -154,7 +154,7 @@ def _check_shape(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
 
 
 def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
     return f" (near match: {near[0]!r})" if near else ""
 
 

@@ -37,6 +37,7 @@ _BESIDE = {PROMISES: "promises", SPIRAL: "spiral", MOMENTS: "moments", QUALIFICA
 _MET, _RECORDED = count("owner_people", fact="met"), count("owner_people", fact="recorded")
 _AHEAD = timedelta(days=366)
 _SHOWN = 5
+_FROM_TEXT = frozenset({"text_moments", "text_promises"})
 
 
 def score_records(
@@ -103,7 +104,7 @@ class Scorer:
         deals: tuple[ScoredDeal, ...] = ()
         if checked.open_deals:
             deals = told_deals(self._publication(checked, as_of, beside=beside))
-        stands, notes = self.prepared.context.as_of, self._notes(checked, as_of)
+        stands, notes = self.prepared.context.as_of, self._notes(checked, as_of, frozenset(records))
         return Scored(as_of, stands, self.model.version, deals, checked.rejected, notes)
 
     def _publication(self, checked: CheckedRows, as_of: datetime, *, beside: bool) -> Publication:
@@ -140,7 +141,7 @@ class Scorer:
         history = MeetingHistory(found["held"], found["came"], found["members"])
         return win_roles(self.model.room, frame, history=history, recording=recording)
 
-    def _notes(self, checked: CheckedRows, as_of: datetime) -> tuple[str, ...]:
+    def _notes(self, checked: CheckedRows, as_of: datetime, given: frozenset[str]) -> tuple[str, ...]:
         notes = []
         stands = self.prepared.context.as_of
         if as_of > stands:
@@ -155,7 +156,7 @@ class Scorer:
             )
         if checked.ignored:
             notes.append(f"Nothing reads these columns: {_some(checked.ignored)}.")
-        typed = checked.tables.get("activities")
+        typed = None if given & _FROM_TEXT else checked.tables.get("activities")
         if typed is not None and any(typed[name].null_count < typed.num_rows for name in ("subject", "body")):
             notes.append(
                 "Subjects and bodies were not read for signals; give `text_moments` and `text_promises`."

@@ -76,9 +76,9 @@ def problem_of(error: DealcastError) -> Problem:
         return Problem(503, "nothing_published", f"{message}.", remedy, {"Retry-After": "5"})
     if isinstance(error, PublishError):
         return Problem(
-            503,
+            409,
             "unreadable_run",
-            "The published run lacks what this needs.",
+            "The published run does not hold what this needs: an earlier version made it, or it is damaged.",
             "Publish again: `dealcast run`.",
         )
     if isinstance(error, LeakageError):

@@ -91,10 +91,10 @@ def test_wrong_features_are_all_named_with_what_was_expected(run: HeldRun) -> No
     with pytest.raises(ModelContractError) as caught:
         ready.matrix([{}, wrong])
     said = str(caught.value)
-    assert f"row 1, feature '{kinds['flag']}': expected true or false, found 1" in said
-    assert f"row 1, feature '{kinds['category']}': expected text, found 3" in said
-    assert f"row 1, feature '{kinds['count']}': expected a number, found '7'" in said
-    assert "row 1, feature 'meetingz': the model" in said
+    assert f"row 2, feature '{kinds['flag']}': expected true or false, found 1" in said
+    assert f"row 2, feature '{kinds['category']}': expected text, found 3" in said
+    assert f"row 2, feature '{kinds['count']}': expected a number, found '7'" in said
+    assert "row 2, feature 'meetingz': the model" in said
     assert "has no such feature. Near matches: meetings" in said
     with pytest.raises(ModelContractError, match="9 problems in all"):
         ready.matrix([{"nope": 1}] * 9)

@@ -99,7 +99,13 @@ def _figures() -> tuple[Figure, ...]:
 def _change() -> ChangePart:
     def term(name: str, title: str, amount: float) -> ChangeTerm:
         return ChangeTerm(
-            term=name, title=title, amount=amount, items=1, largest_id=None, largest_amount=None, sentence=title
+            term=name,
+            title=title,
+            amount=amount,
+            items=1,
+            largest_id=None,
+            largest_amount=None,
+            sentence=title,
         )
 
     return ChangePart(

@@ -132,6 +132,17 @@ def test_a_deal_of_an_account_that_nobody_knows_is_scored_from_its_rows(run: Hel
     assert any("before" in note for note in found.notes)
 
 
+def test_that_texts_are_not_read_is_said_only_where_nothing_read_from_them_was_given(run: HeldRun) -> None:
+    rows = raw(run, str(min(run.deals.ids)))
+    rows["activities"] = [{**row, "subject": "They saw the demo"} for row in rows["activities"]]
+    assert rows["activities"]
+    told = {"text_moments", "text_promises"}
+    silent = score_records(run, {name: held for name, held in rows.items() if name not in told}, beside=False)
+    assert any("not read for signals" in note for note in silent.notes)
+    read = score_records(run, {**rows, "text_moments": rows.get("text_moments", [])}, beside=False)
+    assert not any("not read for signals" in note for note in read.notes)
+
+
 def test_a_bad_row_is_listed_and_the_deal_scored_without_it(run: HeldRun, batch: Scored) -> None:
     expected = batch.deals[0]
     rows = raw(run, expected.opportunity_id)
