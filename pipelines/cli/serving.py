@@ -3,6 +3,7 @@
 import sys
 import threading
 import webbrowser
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,8 +76,9 @@ def serve_workspace(settings: "Settings", output: Output, *, open_browser: bool)
         if link and sys.stdin is not None and sys.stdin.isatty():
             threading.Thread(target=_more_links, args=(app, url, output), daemon=True).start()
         try:
-            _run(app, bound, behind_proxy=settings.public_url is not None)
-        except KeyboardInterrupt:
+            # Ctrl-C ends it as the event loop has it: by an interrupt, or by a plain return
+            with suppress(KeyboardInterrupt):
+                _run(app, bound, behind_proxy=settings.public_url is not None)
             output.err.print("Stopped.")
         finally:
             handler.close()

@@ -15,6 +15,7 @@ from data.settings import load_settings
 from serving.app import create_app
 from serving.publish import publish
 from serving.web.bodies import BodyLimit, json_depth
+from tests.serving.access_world import finished
 from tests.serving.running import Served, serving
 from tests.serving.test_publish import FIRST, publication
 
@@ -159,7 +160,7 @@ def test_a_client_that_never_sends_its_body_is_let_go() -> None:
         "headers": [(b"content-length", b"10"), (b"host", b"localhost")], "app": None,
     }  # fmt: skip
     limit = BodyLimit(app, limit=100, seconds=0.05)
-    asyncio.run(asyncio.wait_for(limit(scope, never, keep), timeout=20))
+    finished(asyncio.wait_for(limit(scope, never, keep), timeout=20))
     assert sent[0]["status"] == 408
 
 

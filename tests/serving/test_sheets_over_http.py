@@ -14,7 +14,7 @@ from data.answers import answered
 from data.schema import QUESTIONS
 from serving.access.actor import OWNER
 from serving.app import create_app
-from tests.serving.access_world import Client, person, published, settings
+from tests.serving.access_world import Client, finished, person, published, settings
 
 START = datetime(2026, 1, 6, 9, tzinfo=UTC)
 OURS, THEIRS = "canary-of-the-seller", "canary-of-the-customer"
@@ -150,9 +150,8 @@ def test_the_customers_form_works_without_script_cookie_or_referrer(app: FastAPI
             assert (await bare.get(path)).status_code == 200
             return await bare.post(path, data=form("submit", THEIRS))
 
-    import asyncio
+    response = finished(from_a_mail_client())
 
-    response = asyncio.run(from_a_mail_client())
     assert (response.status_code, response.headers["location"]) == (303, path)
     assert "set-cookie" not in response.headers
 
