@@ -1,15 +1,16 @@
 """Saved views of the deals: named queries of one's own."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from data.errors import UsageError
 from serving.access.gate import Seen, allow
 from serving.api.deal_filters import DealQuery
+from serving.api.queries import query_of
 from serving.api.stamped import Answered, Given, answer
 from serving.saved_filters import LONGEST_FILTER_NAME, drop_filter, filters_of, keep_filter
 
@@ -81,15 +82,8 @@ def checked_query(query: str) -> str:
     except ValueError as error:
         raise UsageError(f"query: expected filters of the list of deals, found {error}.") from error
     kept = [(name, text) for name, text in pairs if name != "cursor"]
-    values: dict[str, Any] = {}
-    for name, text in kept:
-        field = DealQuery.model_fields.get(name)
-        several = field is not None and isinstance(field.default, tuple)
-        values[name] = (*values.get(name, ()), text) if several else text
     try:
-        DealQuery.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "filters"
-        raise UsageError(f"query: {where}: {first['msg']}.") from error
+        query_of(DealQuery, kept)
+    except UsageError as error:
+        raise UsageError(f"query: {error}") from error
     return urlencode(kept)

@@ -1,46 +1,18 @@
 """What a page's address asks for, and addresses that ask for a little else."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from data.errors import UsageError
+from serving.api.queries import Pairs
 
-__all__ = ["Pairs", "address", "given", "made", "pairs_of", "query_of", "sort_links"]
-
-Query = TypeVar("Query", bound=BaseModel)
-Pairs = Sequence[tuple[str, str]]
+__all__ = ["address", "given", "pairs_of", "sort_links"]
 
 
 def pairs_of(request: Request) -> list[tuple[str, str]]:
     """The address's parameters that say something; a form sends its empty fields too."""
     return [(name, text) for name, text in request.query_params.multi_items() if text.strip()]
-
-
-def query_of(kind: type[Query], pairs: Pairs) -> Query:
-    """The query that the parameters make; those that may be given several times are gathered.
-
-    Raises UsageError that names the first parameter that does not fit.
-    """
-    values: dict[str, Any] = {}
-    for name, text in pairs:
-        field = kind.model_fields.get(name)
-        several = field is not None and isinstance(field.default, tuple)
-        values[name] = (*values.get(name, ()), text) if several else text
-    return made(kind, values)
-
-
-def made(kind: type[Query], values: Mapping[str, Any]) -> Query:
-    """The model of these values. Raises UsageError that names the first one that does not fit."""
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "request"
-        raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}.") from error
 
 
 def address(path: str, pairs: Pairs, **changes: str) -> str:

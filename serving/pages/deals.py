@@ -10,7 +10,8 @@ from starlette.responses import Response
 from serving.access.gate import Seen, allow
 from serving.api.deal_filters import DealQuery, DealSort
 from serving.api.deals import choices_view, deals_view
-from serving.pages.asked import address, given, pairs_of, query_of, sort_links
+from serving.api.queries import query_of
+from serving.pages.asked import address, given, pairs_of, sort_links
 from serving.pages.render import page
 from serving.saved_filters import SavedFilter, filters_of
 

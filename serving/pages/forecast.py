@@ -19,8 +19,9 @@ from serving.api.forecast_parts import (
     ScenarioGiven,
     ScenarioView,
 )
+from serving.api.queries import made, query_of
 from serving.api.scenario import scenario_view
-from serving.pages.asked import address, made, pairs_of, query_of
+from serving.pages.asked import address, pairs_of
 from serving.pages.forecast_charts import (
     PARTS,
     change_chart,

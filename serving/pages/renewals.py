@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from serving.access.gate import Seen, allow
+from serving.api.queries import query_of
 from serving.api.renewal import renewal_view
 from serving.api.renewal_parts import RenewalQuery, RenewalSort, RenewalView
 from serving.api.renewals import renewals_view
 from serving.pages import words
-from serving.pages.asked import address, given, pairs_of, query_of, sort_links
+from serving.pages.asked import address, given, pairs_of, sort_links
 from serving.pages.charting import Chart
 from serving.pages.deal_charts import waterfall_chart, waterfall_rows
 from serving.pages.render import page

@@ -12,9 +12,9 @@ from serving.access.gate import Seen, allow
 from serving.api.deal import deal_view
 from serving.api.deal_parts import Contribution, DealView
 from serving.api.helping import WhatIfGiven, WhatIfView, suggestions_view, what_if_view
+from serving.api.queries import made
 from serving.feature_facts import FeatureFact, feature_facts
 from serving.pages import words
-from serving.pages.asked import made
 from serving.pages.charting import Chart
 from serving.pages.render import page
 from serving.pages.step_charts import CHANCE, step_rows, step_spec

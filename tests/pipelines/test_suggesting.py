@@ -30,7 +30,6 @@ from pipelines.suggesting import suggestion_tables
 from serving.live import HeldRun, hold
 from serving.publish import Publication
 from serving.suggestions import ALIKE, RANGES, SCHEMAS, SOURCES, SUGGESTIONS, alike_of, suggestions
-from tests.modelled import modelled
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +38,7 @@ TOLERANCE = 1e-9
 
 @pytest.fixture(scope="module")
 def run(served: Path) -> HeldRun:
-    return hold(modelled(served))
+    return hold(served)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +119,7 @@ def test_a_steps_gain_is_what_the_model_gives_once_the_engine_has_measured_its_r
     """The rows of one deal's `backing` are written into the whole warehouse by hand."""
     model, as_of = run.model(), run.as_of
     assert model is not None
-    with open_warehouse(modelled(served)) as warehouse:
+    with open_warehouse(served) as warehouse:
         tables = warehouse.tables(as_of)
         asked = [row for row in rows if row["steps"] == "backing"]
         people = people_of(tables, as_of, [row["opportunity_id"] for row in asked])

@@ -15,7 +15,6 @@ from models.win_model import WinModel
 from serving.live import HeldRun, hold
 from serving.suggestions import suggestions
 from serving.what_if import what_if, what_if_steps
-from tests.modelled import modelled
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +23,7 @@ CATALOGUE = {feature.name: feature for feature in catalogue()}
 
 @pytest.fixture(scope="module")
 def run(served: Path) -> HeldRun:
-    return hold(modelled(served))
+    return hold(served)
 
 
 @pytest.fixture(scope="module")
